@@ -1,0 +1,132 @@
+"""auxtask: pretrain on a cheap auxiliary task, reuse the layers on the target task, prove whether it helped.
+
+This file is the table of contents: every public name and where it lives. Names are imported when first used (PEP
+562), so that `import auxtask as at` costs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from auxtask.backbones.conv import residual_backbone as residual_backbone
+    from auxtask.backbones.embedding import embed as embed
+    from auxtask.backbones.embedding import predict_views as predict_views
+    from auxtask.backbones.saving import save_backbone as save_backbone
+    from auxtask.data.augmentation import Augmentation as Augmentation
+    from auxtask.data.face_pairs import FacePairs as FacePairs
+    from auxtask.data.faces import FaceData as FaceData
+    from auxtask.data.overlap import refuse_overlap as refuse_overlap
+    from auxtask.data.splits import fixed_test_half as fixed_test_half
+    from auxtask.deployment.loading import load as load
+    from auxtask.deployment.photo_classifier import PhotoClassifier as PhotoClassifier
+    from auxtask.evaluation.comparison import Comparison as Comparison
+    from auxtask.evaluation.comparison import Examples as Examples
+    from auxtask.evaluation.comparison import Outcome as Outcome
+    from auxtask.evaluation.probes import logistic_head as logistic_head
+    from auxtask.evaluation.probes import nearest_mean_head as nearest_mean_head
+    from auxtask.evaluation.verification import roc_curve as roc_curve
+    from auxtask.evaluation.verification import verification as verification
+    from auxtask.losses.contrastive import Contrastive as Contrastive
+    from auxtask.losses.margin_softmax import MarginSoftmax as MarginSoftmax
+    from auxtask.losses.pair_logistic import PairLogistic as PairLogistic
+    from auxtask.losses.supervised_contrastive import SupervisedContrastive as SupervisedContrastive
+    from auxtask.losses.triplet import Triplet as Triplet
+    from auxtask.losses.weighted_sum import WeightedSum as WeightedSum
+    from auxtask.runs.config import option as option
+    from auxtask.runs.figures import plot_curves as plot_curves
+    from auxtask.runs.figures import plot_freeze_map as plot_freeze_map
+    from auxtask.runs.figures import plot_mistakes as plot_mistakes
+    from auxtask.runs.figures import plot_results as plot_results
+    from auxtask.runs.figures import plot_roc as plot_roc
+    from auxtask.runs.folder import Run as Run
+    from auxtask.runs.program import run as run
+    from auxtask.tasks.same_face import SameFace as SameFace
+    from auxtask.tasks.same_identity import SameIdentity as SameIdentity
+    from auxtask.tasks.same_pair import SamePair as SamePair
+    from auxtask.training.callbacks import BestWeights as BestWeights
+    from auxtask.training.callbacks import Budget as Budget
+    from auxtask.training.callbacks import NanGuard as NanGuard
+    from auxtask.training.callbacks import WeightAverage as WeightAverage
+    from auxtask.training.inputs import as_dataset as as_dataset
+    from auxtask.training.optimizers import GroupRates as GroupRates
+    from auxtask.transfer.cloning import reuse as reuse
+    from auxtask.transfer.cutting import cuts as cuts
+    from auxtask.transfer.fine_tuning import fine_tune as fine_tune
+    from auxtask.transfer.freezing import freeze as freeze
+    from auxtask.transfer.freezing import unfreeze as unfreeze
+    from auxtask.transfer.groups import layer_groups as layer_groups
+    from auxtask.transfer.groups import set_groups as set_groups
+    from auxtask.transfer.plans import Phase as Phase
+    from auxtask.transfer.plans import Plan as Plan
+    from tf_keras import Model as Model
+
+_HOME = {
+    "Augmentation": "auxtask.data.augmentation",
+    "BestWeights": "auxtask.training.callbacks",
+    "Budget": "auxtask.training.callbacks",
+    "Comparison": "auxtask.evaluation.comparison",
+    "Contrastive": "auxtask.losses.contrastive",
+    "Examples": "auxtask.evaluation.comparison",
+    "FaceData": "auxtask.data.faces",
+    "FacePairs": "auxtask.data.face_pairs",
+    "GroupRates": "auxtask.training.optimizers",
+    "MarginSoftmax": "auxtask.losses.margin_softmax",
+    "NanGuard": "auxtask.training.callbacks",
+    "Outcome": "auxtask.evaluation.comparison",
+    "PairLogistic": "auxtask.losses.pair_logistic",
+    "Phase": "auxtask.transfer.plans",
+    "PhotoClassifier": "auxtask.deployment.photo_classifier",
+    "Plan": "auxtask.transfer.plans",
+    "Run": "auxtask.runs.folder",
+    "SameFace": "auxtask.tasks.same_face",
+    "SameIdentity": "auxtask.tasks.same_identity",
+    "SamePair": "auxtask.tasks.same_pair",
+    "SupervisedContrastive": "auxtask.losses.supervised_contrastive",
+    "Triplet": "auxtask.losses.triplet",
+    "WeightAverage": "auxtask.training.callbacks",
+    "WeightedSum": "auxtask.losses.weighted_sum",
+    "as_dataset": "auxtask.training.inputs",
+    "cuts": "auxtask.transfer.cutting",
+    "embed": "auxtask.backbones.embedding",
+    "fine_tune": "auxtask.transfer.fine_tuning",
+    "fixed_test_half": "auxtask.data.splits",
+    "freeze": "auxtask.transfer.freezing",
+    "layer_groups": "auxtask.transfer.groups",
+    "load": "auxtask.deployment.loading",
+    "logistic_head": "auxtask.evaluation.probes",
+    "nearest_mean_head": "auxtask.evaluation.probes",
+    "option": "auxtask.runs.config",
+    "plot_curves": "auxtask.runs.figures",
+    "plot_freeze_map": "auxtask.runs.figures",
+    "plot_mistakes": "auxtask.runs.figures",
+    "plot_results": "auxtask.runs.figures",
+    "plot_roc": "auxtask.runs.figures",
+    "predict_views": "auxtask.backbones.embedding",
+    "refuse_overlap": "auxtask.data.overlap",
+    "residual_backbone": "auxtask.backbones.conv",
+    "reuse": "auxtask.transfer.cloning",
+    "roc_curve": "auxtask.evaluation.verification",
+    "run": "auxtask.runs.program",
+    "save_backbone": "auxtask.backbones.saving",
+    "set_groups": "auxtask.transfer.groups",
+    "unfreeze": "auxtask.transfer.freezing",
+    "verification": "auxtask.evaluation.verification",
+}
+
+__all__ = sorted([*_HOME, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'auxtask' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

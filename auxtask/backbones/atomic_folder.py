@@ -1,0 +1,82 @@
+"""Writes a folder whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DESCRIPTION = "description.json"  # what marks a folder as one of ours
+
+
+@contextmanager
+def atomic_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give an empty folder to write in, which takes the name `folder` when the block ends.
+
+    If the block fails (a full disk, Ctrl-C), nothing is left, and what was there before stays. A
+    folder that we wrote earlier, or an empty one, is replaced.
+
+    Parameters
+    ----------
+    folder : path
+        Where the result shall be; missing parents are made.
+
+    Raises
+    ------
+    ValueError
+        `folder` is a file, or holds something else than an earlier save.
+    OSError
+        The disk is full, or writing is not allowed.
+    """
+    # Symbolic links are followed here, so that replacing a folder keeps a link to it.
+    target = Path(os.path.realpath(folder))
+    replaces = _check_target(target, os.fspath(folder))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.parent / f".{target.name}.{uuid.uuid4().hex[:12]}.partial"
+    try:
+        partial.mkdir()
+        yield partial
+        for path in [*partial.rglob("*"), partial]:
+            _flush(path)
+        if replaces:
+            _swap(partial, target)
+        else:
+            partial.replace(target)
+        _flush(target.parent)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _check_target(target: Path, name: str) -> bool:
+    """Tell whether there is a folder to replace; refuse what must not be."""
+    if not target.exists():
+        return False
+    if not target.is_dir():
+        raise ValueError(f"{name}: is a file; a folder is to be written there")
+    if any(target.iterdir()) and not (target / DESCRIPTION).is_file():
+        raise ValueError(f"{name}: holds other files; choose an empty or a new folder")
+    return True
+
+
+def _swap(partial: Path, target: Path) -> None:
+    old = partial.with_suffix(".old")
+    target.replace(old)
+    try:
+        partial.replace(target)
+    except BaseException:
+        old.replace(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold what was written before the rename that relies on it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

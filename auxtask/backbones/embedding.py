@@ -1,0 +1,114 @@
+"""Embeddings of photos, averaged over a few views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from auxtask.data.augmentation import centre_crop
+from auxtask.framework import keras, tf
+
+
+def embed(
+    backbone: keras.Model,
+    images: np.ndarray,
+    crops: Sequence[float] = (0.9,),
+    mirror: bool = True,
+    batch_size: int = 200,
+) -> np.ndarray:
+    """Embed photos: the mean of the unit embeddings over the views, at unit length again.
+
+    Parameters
+    ----------
+    backbone : keras.Model
+        Input [n, size, size, c], 0 to 255; output [n, d].
+    images : uint8 or float [n, S, S, c], 0 to 255
+    crops : sequence of float in (0, 1]
+        Sides of the central crops as shares of the photo's; each is a view, resized (bilinear)
+        to the backbone's input.
+    mirror : bool
+        Add each view's mirror image.
+    batch_size : int
+        Photos at a time; the last batch is filled up, so that one trace serves all.
+
+    Returns
+    -------
+    float32 [n, d], unit length
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit, or a crop is outside (0, 1].
+    """
+    images = np.asarray(images)
+    size = _check(backbone, images, crops, batch_size)
+    if len(images) == 0:
+        return np.zeros((0, backbone.output_shape[-1]), np.float32)
+    batch_size = min(batch_size, len(images))
+    parts = []
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size]
+        filled = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch), axis=0)])
+        views = [
+            _unit(backbone.predict_on_batch(view))
+            for view in _views(filled, crops, mirror, size)
+        ]
+        parts.append(_unit(sum(views[1:], views[0]))[: len(batch)])
+    return np.concatenate(parts)
+
+
+def predict_views(model: keras.Model, images: np.ndarray, crop: float = 0.9) -> np.ndarray:
+    """Classify photos: a classifier's outputs, averaged over the central crop and its mirror image.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Input [n, size, size, c], 0 to 255; output [n, num_classes].
+    images : uint8 or float [n, S, S, c], 0 to 255
+    crop : float in (0, 1]
+        As in `embed`.
+
+    Returns
+    -------
+    float32 [n, num_classes]
+    """
+    images = np.asarray(images)
+    size = _check(model, images, (crop,), 1)
+    parts = [np.zeros((0, model.output_shape[-1]), np.float32)]
+    for start in range(0, len(images), 200):
+        views = list(_views(images[start : start + 200], (crop,), True, size))
+        parts.append(sum(model.predict_on_batch(view) for view in views) / len(views))
+    return np.concatenate(parts)
+
+
+def _views(
+    images: np.ndarray, crops: Sequence[float], mirror: bool, size: int
+) -> Iterator[tf.Tensor]:
+    for crop in crops:
+        view = centre_crop(tf.convert_to_tensor(images), crop, size)
+        yield view
+        if mirror:
+            yield tf.reverse(view, axis=[2])
+
+
+def _unit(embeddings: np.ndarray) -> np.ndarray:
+    embeddings = np.asarray(embeddings, np.float32)
+    return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+
+
+def _check(
+    backbone: keras.Model, images: np.ndarray, crops: Sequence[float], batch_size: int
+) -> int:
+    wanted, given = backbone.input_shape, images.shape
+    if not isinstance(wanted, tuple) or len(wanted) != 4 or wanted[1] != wanted[2]:
+        raise ValueError(
+            f"the backbone must take square photos [n, size, size, c], not {wanted}"
+        )
+    if len(given) != 4 or given[3] != wanted[3]:
+        raise ValueError(f"images must be [n, S, S, {wanted[3]}], not {given}")
+    if not crops or not all(0 < crop <= 1 for crop in crops):
+        raise ValueError(f"crops must be shares in (0, 1], at least one, not {tuple(crops)}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    return int(wanted[1] or given[1])

@@ -1,0 +1,224 @@
+"""Models in the user's own `.keras` and `.h5` files, as tf_keras writes them.
+
+Keras' `load_model` is never called: the architecture is read from the file, checked and rebuilt
+here, then filled with the file's weights. How the model was compiled is ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from auxtask.backbones.allow_list import CustomLayers, check_architecture
+from auxtask.backbones.building import build_model
+from auxtask.backbones.untrusted_file import MAX_JSON_BYTES, read_json, reading
+from auxtask.framework import keras, tf
+
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+
+_KERAS_3 = (
+    "is a Keras 3 file: make and save the model again with TF_USE_LEGACY_KERAS=1 set (tf_keras), "
+    "or build the same network in tf_keras and give it the weights of model.get_weights()"
+)
+_KERAS_3_MARKS = re.compile(r'"(__keras_tensor__|DTypePolicy|keras\.src\.models\.[a-z]+)"')
+
+
+def load_keras_file(
+    path: str | os.PathLike[str], custom_layers: CustomLayers | None = None
+) -> keras.Model:
+    """Load a whole model that tf_keras (or an older Keras 2) saved as `.keras` or `.h5`.
+
+    Parameters
+    ----------
+    path : path
+        The file. It may come from anyone: its architecture is checked against a list of layers
+        first, and nothing that it holds is run.
+    custom_layers : mapping of name to class, optional
+        The model's own layer classes, `{"Name": Class}`; the only ones used beside Keras'.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is damaged, was saved by Keras 3, holds weights only, or names something that is
+        not allowed; one line that names the file and what to do.
+    """
+    path = Path(path)
+    if path.suffix not in KERAS_SUFFIXES:
+        raise ValueError(f"{path}: expected a file that ends in {', '.join(KERAS_SUFFIXES)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    with reading(path, f"a {path.suffix} file of Keras"):
+        if zipfile.is_zipfile(path):
+            return _load_archive(path, custom_layers)
+        return _load_hdf5(path, custom_layers)
+
+
+def _rebuild(text: bytes | str, version: str | None, custom: CustomLayers | None) -> keras.Model:
+    config = read_json(text)
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    if (version or "").startswith("3") or _KERAS_3_MARKS.search(text):
+        raise ValueError(_KERAS_3)
+    return build_model(check_architecture(config, custom), custom)
+
+
+# --- .keras: a zip archive ------------------------------------------------------------------------
+
+
+def _load_archive(path: Path, custom: CustomLayers | None) -> keras.Model:
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():  # nothing is unpacked; such a file has no honest maker
+            if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name:
+                raise ValueError(f"holds an entry outside its own folder ({name!r})")
+        metadata = read_json(_entry(archive, "metadata.json"))
+        version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
+        model = _rebuild(_entry(archive, "config.json"), version, custom)
+        if "model.weights.h5" not in archive.namelist():
+            raise ValueError("holds no model.weights.h5")
+        with archive.open("model.weights.h5") as file, h5py.File(file, "r") as weights:
+            _fill_by_object(model, weights)
+    return model
+
+
+def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Read one entry, at most one byte past the limit, whatever size it declares."""
+    if name not in archive.namelist():
+        raise ValueError(f"holds no {name}, so it is not a .keras file")
+    with archive.open(name) as file:
+        return file.read(MAX_JSON_BYTES + 1)
+
+
+class _Store:
+    """What Keras' own walk over a model reads a `.keras` file's weights from."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self.file = file
+
+    def get(self, path: str) -> dict[str, np.ndarray]:
+        group = _child(self.file, f"{path}/vars" if path else "vars")
+        if group is None:
+            return {}
+        return {name: _array(group, name) for name in group}
+
+
+def _fill_by_object(model: keras.Model, file: h5py.File) -> None:
+    # The walk gives the weights' places in the file; it only assigns arrays to variables.
+    keras.src.saving.saving_lib._load_state(
+        model,
+        weights_store=_Store(file),
+        assets_store=None,
+        inner_path="",
+        visited_trackables=set(),
+    )
+
+
+# --- .h5: one HDF5 file ---------------------------------------------------------------------------
+
+
+def _load_hdf5(path: Path, custom: CustomLayers | None) -> keras.Model:
+    with h5py.File(path, "r") as file:
+        text = file.attrs.get("model_config")
+        if text is None:
+            raise ValueError(
+                "holds no architecture (weights alone?): build the network and call "
+                "model.load_weights, or save the whole model with model.save"
+            )
+        if not isinstance(text, str | bytes):
+            raise ValueError("its model_config is not text")
+        weights = _child(file, "model_weights")
+        if weights is None:
+            raise ValueError("holds no weights")
+        version = file.attrs.get("keras_version", "")
+        version = version.decode() if isinstance(version, bytes) else str(version)
+        model = _rebuild(text, version, custom)
+        _fill_by_name(model, weights)
+    return model
+
+
+def _fill_by_name(model: keras.Model, group: h5py.Group) -> None:
+    """Give each layer (or nested model) the arrays that the file keeps under its name."""
+    stored = {}
+    for name in _names(group, "layer_names"):
+        layer_group = _child(group, name)
+        if layer_group is None:
+            raise ValueError(f"lists layer {name!r} but holds nothing for it")
+        if names := _names(layer_group, "weight_names"):
+            stored[name] = {weight: _array(layer_group, weight) for weight in names}
+    layers = {layer.name: layer for layer in model.layers if layer.weights}
+    if stored.keys() != layers.keys():
+        odd = sorted(stored.keys() ^ layers.keys())
+        raise ValueError(f"architecture and weights differ in layer {odd[0]!r}")
+    for name, layer in layers.items():
+        _fill_layer(name, layer, stored[name])
+    for layer in model._flatten_layers():
+        layer.finalize_state()  # Normalization computes with numbers derived from its weights
+
+
+def _fill_layer(name: str, layer: keras.layers.Layer, arrays: dict[str, np.ndarray]) -> None:
+    # The order in which Keras writes a layer's weights; within nested models it depends on what is
+    # frozen, so names go first where they tell the weights apart.
+    weights = layer.trainable_weights + layer.non_trainable_weights
+    if len(weights) != len(arrays):
+        raise ValueError(f"layer {name!r} has {len(weights)} weights, the file {len(arrays)}")
+    names = [weight.name for weight in weights]
+    by_name = len(set(names)) == len(names) and set(names) == set(arrays)
+    values = [arrays[weight] for weight in names] if by_name else list(arrays.values())
+    for weight, value in zip(weights, values, strict=True):
+        if tuple(weight.shape) != value.shape:
+            raise ValueError(
+                f"weight {weight.name} of layer {name!r} has shape {list(value.shape)} in the "
+                f"file, {list(weight.shape)} in the architecture"
+            )
+        weight.assign(tf.cast(value, weight.dtype.base_dtype))
+
+
+def _names(group: h5py.Group, attribute: str) -> list[str]:
+    """Read a list of names, which Keras splits over numbered attributes when it is long."""
+    if attribute in group.attrs:
+        return [_text(name) for name in group.attrs[attribute]]
+    names: list[str] = []
+    chunk = 0
+    while f"{attribute}{chunk}" in group.attrs:
+        names.extend(_text(name) for name in group.attrs[f"{attribute}{chunk}"])
+        chunk += 1
+    return names
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+# --- HDF5 may point at other files; ours must not -------------------------------------------------
+
+
+def _child(group: h5py.Group, path: str) -> Any:
+    """Follow a path of plain links; None where it ends early."""
+    for part in filter(None, path.split("/")):
+        if not isinstance(group, h5py.Group) or part not in group:
+            return None
+        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+            raise ValueError(f"links to something outside itself ({part!r})")
+        group = group[part]
+    return group
+
+
+def _array(group: h5py.Group, path: str) -> np.ndarray:
+    data = _child(group, path)
+    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
+        raise ValueError(f"weight {path!r} is missing or kept outside the file")
+    if data.dtype.kind not in "biuf" and data.dtype.name != "bfloat16":
+        raise ValueError(f"weight {path!r} holds {data.dtype}, not numbers")
+    return np.asarray(data[()])

@@ -1,0 +1,70 @@
+"""`auxtask ls`: what there is. Everything is read with `ast`; nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import typer
+
+from auxtask.runs.catalogue import first_line, list_programs
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def ls() -> None:
+    """List recipes, benchmarks, auxiliary tasks, training plans and kinds of data."""
+    listing = {
+        "recipes (auxtask run NAME)": list_programs("recipes"),
+        "benchmarks (auxtask bench NAME)": list_programs("benchmarks"),
+        "tasks": _public_classes("tasks"),
+        "plans": _plans(),
+        "data": _public_classes("data"),
+    }
+    for title, entries in listing.items():
+        typer.echo(typer.style(title, bold=True))
+        width = max(map(len, entries), default=0)
+        for name, text in entries.items():
+            typer.echo(f"  {name:<{width}}  {text}".rstrip())
+        if not entries:
+            typer.echo("  none")
+
+
+def _public_names() -> dict[str, str]:
+    """Return the table of contents, `auxtask._HOME`: public name to module."""
+    import auxtask
+
+    return auxtask._HOME
+
+
+def _parse(module: str) -> ast.Module:
+    path = _PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _public_classes(folder: str) -> dict[str, str]:
+    """Describe the public classes that live in a folder of the package."""
+    found = {}
+    for name, module in _public_names().items():
+        if module.startswith(f"auxtask.{folder}."):
+            for node in _parse(module).body:
+                if isinstance(node, ast.ClassDef) and node.name == name:
+                    found[f"at.{name}"] = first_line(node)
+    return found
+
+
+def _plans() -> dict[str, str]:
+    """Describe the ready-made plans: the static and class methods of `Plan` that return a plan from numbers."""
+    found = {}
+    for node in _parse(_public_names()["Plan"]).body:
+        if isinstance(node, ast.ClassDef) and node.name == "Plan":
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef) and _is_constructor(method):
+                    found[method.name] = first_line(method)
+    return found
+
+
+def _is_constructor(method: ast.FunctionDef) -> bool:
+    decorators = {d.id for d in method.decorator_list if isinstance(d, ast.Name)}
+    public = not method.name.startswith("_") and method.name != "named"
+    return public and bool(decorators & {"staticmethod", "classmethod"})

@@ -1,0 +1,176 @@
+"""Photo files become square RGB arrays: decoding in parallel, and bad files named."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
+OnBad = Literal["raise", "skip"]
+
+
+@dataclass(frozen=True)
+class Photos:
+    """What `read_photos` found.
+
+    Attributes
+    ----------
+    images : uint8 [n, size, size, 3], or None where only a check was asked for
+    kept : int [n], which of the paths these are
+    skipped : (path, reason) of every file that could not be read
+    digests : n digests (16 bytes) of the files' bytes: equal digests mean the same file
+    shapes : how often each (width, height) occurred, before resizing
+    """
+
+    images: np.ndarray | None
+    kept: np.ndarray
+    skipped: tuple[tuple[str, str], ...]
+    digests: tuple[bytes, ...]
+    shapes: dict[tuple[int, int], int]
+
+
+def photo_digest(content: bytes | memoryview) -> bytes:
+    """Give 16 bytes that two photos share exactly when their content is the same."""
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def read_photo(source: str | os.PathLike[str] | bytes, size: int) -> np.ndarray:
+    """Decode one photo, cut its middle square and resize it.
+
+    Parameters
+    ----------
+    source : a path, or the bytes of a photo file
+    size : side of the square that is returned, in pixels
+
+    Returns
+    -------
+    uint8 [size, size, 3], RGB
+
+    Raises
+    ------
+    FileNotFoundError
+        if there is no such file
+    ValueError
+        if the file is not a photo or is damaged; the message names it
+    """
+    if isinstance(source, bytes):
+        return _decode(source, size, "photo given as bytes")[0]
+    return _decode(_file_bytes(source), size, os.fspath(source))[0]
+
+
+def read_photos(
+    paths: Sequence[str | os.PathLike[str]],
+    size: int,
+    on_bad: OnBad = "raise",
+    threads: int | None = None,
+    keep_images: bool = True,
+) -> Photos:
+    """Decode many photos, several at a time.
+
+    Parameters
+    ----------
+    paths : the files
+    size : side of the squares that are returned, in pixels
+    on_bad : "raise" stops at the first file that cannot be read, "skip" leaves such files out
+    threads : how many photos are decoded at the same time; by default the number of cores
+    keep_images : False checks every file and gives digests, but no images
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        as `read_photo`, with on_bad="raise"
+    """
+    if on_bad not in ("raise", "skip"):
+        raise ValueError(f"on_bad={on_bad!r}: valid are 'raise' and 'skip'")
+    check_size(size)
+    images = np.empty((len(paths) if keep_images else 0, size, size, 3), np.uint8)
+
+    def read(position: int) -> tuple[bytes, tuple[int, int]] | str:
+        name = os.fspath(paths[position])
+        try:
+            content = _file_bytes(name)
+            image, shape = _decode(content, size, name)
+        except (ValueError, FileNotFoundError) as error:
+            if on_bad == "raise":
+                raise
+            return str(error)
+        if keep_images:
+            images[position] = image
+        return photo_digest(content), shape
+
+    # Pillow gives up the interpreter's lock while it decodes and resizes, so threads suffice.
+    with ThreadPoolExecutor(threads or num_cores()) as pool:
+        try:
+            results = list(pool.map(read, range(len(paths))))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    kept = [i for i, result in enumerate(results) if not isinstance(result, str)]
+    good = [result for result in results if not isinstance(result, str)]
+    bad = [(os.fspath(paths[i]), r) for i, r in enumerate(results) if isinstance(r, str)]
+    if keep_images and bad:
+        images = images[kept]
+    return Photos(
+        images if keep_images else None,
+        np.asarray(kept, np.int64),
+        tuple(bad),
+        tuple(digest for digest, _ in good),
+        dict(Counter(shape for _, shape in good)),
+    )
+
+
+def check_size(size: int) -> None:
+    """Refuse a side that no photo can have."""
+    if not 8 <= size <= 4096:
+        raise ValueError(f"size={size}: a photo's side must be between 8 and 4096 pixels")
+
+
+def num_cores() -> int:
+    """Count the cores that this process may use (a container often has fewer than the machine)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _file_bytes(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{os.fspath(path)}: no such photo") from None
+    except OSError as error:
+        raise ValueError(f"{os.fspath(path)}: cannot be read ({error.strerror})") from None
+
+
+def _decode(content: bytes, size: int, name: str) -> tuple[np.ndarray, tuple[int, int]]:
+    try:
+        with Image.open(io.BytesIO(content)) as photo:
+            shape = photo.size
+            # A large JPEG is decoded at a half, a quarter or an eighth: never below `size`.
+            photo.draft("RGB", (size, size))
+            # Telephones store portraits lying down, with a note of which way is up.
+            upright = ImageOps.exif_transpose(photo).convert("RGB")
+    except Image.UnidentifiedImageError:
+        reason = "is empty" if not content else "holds no photo that can be decoded"
+        raise ValueError(f"{name}: {reason} (valid: JPEG, PNG, BMP, WebP, PPM)") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{name}: damaged photo ({str(error).splitlines()[0]})") from None
+    return np.asarray(_square(upright, size)), shape
+
+
+def _square(photo: Image.Image, size: int) -> Image.Image:
+    width, height = photo.size
+    if width == height == size:
+        return photo
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    # Pillow's bilinear filter widens with the reduction: no aliasing.
+    box = (left, top, left + side, top + side)
+    return photo.resize((size, size), Image.Resampling.BILINEAR, box=box)

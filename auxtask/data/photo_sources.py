@@ -1,0 +1,173 @@
+"""Finding photos and whose they are: folders, CSV tables, Labeled Faces in the Wild."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from auxtask.data.images import PHOTO_SUFFIXES, Photos
+
+
+def list_folder(path: str | Path) -> tuple[list[str], list[Path], list[str]]:
+    """Find the photos of a folder `<person>/<photo>`.
+
+    Returns
+    -------
+    owners, files : person and path of each photo, sorted
+    notes : what was passed over
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        if the folder is missing, or holds no photos
+    """
+    folder = Path(path)
+    expected = f"(expected {folder.name}/<person>/<photo>)"
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "no such folder"
+        raise FileNotFoundError(f"{folder}: {what} {expected}")
+    owners: list[str] = []
+    files: list[Path] = []
+    empty: list[str] = []
+    for person in sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] != "."):
+        photos = sorted(p for p in person.iterdir() if _is_photo_name(p))
+        owners += [person.name] * len(photos)
+        files += photos
+        if not photos:
+            empty.append(person.name)
+    if not files:
+        raise ValueError(f"{folder}: holds no photos {expected}")
+    return owners, files, [f"{folder}: no photos in {some(empty)}"] if empty else []
+
+
+def list_manifest(csv_path: str | Path) -> tuple[list[str], list[Path]]:
+    """Find the photos of a CSV with columns `path` (relative to the CSV's folder) and `person`."""
+    table = Path(csv_path)
+    owners, files = [], []
+    for number, row in read_table(table, ("path", "person")):
+        owners.append(row["person"])
+        files.append(photo_of_row(table, number, row["path"]))
+    return owners, files
+
+
+def read_table(table: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """Read a CSV with a header.
+
+    Returns
+    -------
+    (row number as a spreadsheet shows it: the header is row 1, column -> text) of each row
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        if the file is missing, is no text, lacks a column or has no rows, or a field is empty
+    """
+    if not table.is_file():
+        raise FileNotFoundError(f"{table}: no such file")
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            present = [name.strip() for name in reader.fieldnames or []]
+            reader.fieldnames = present
+            rows = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{table}: is not a CSV text file ({error})") from None
+    for name in columns:
+        if name not in present:
+            close = difflib.get_close_matches(name, present, 1)
+            hint = f"; did you mean {close[0]!r} to be it?" if close else ""
+            has = ", ".join(present) or "nothing"
+            raise ValueError(f"{table}: no column {name!r} (its header has: {has}){hint}")
+    if not rows:
+        raise ValueError(f"{table}: has a header but no rows")
+    cleaned = []
+    for number, row in rows:
+        fields = {name: (row[name] or "").strip() for name in columns}
+        for name in columns:
+            if not fields[name]:
+                raise ValueError(f"{table}, row {number}: nothing in column {name!r}")
+        cleaned.append((number, fields))
+    return cleaned
+
+
+def photo_of_row(table: Path, number: int, name: str) -> Path:
+    """Resolve a photo named in a table; FileNotFoundError gives the row."""
+    file = table.parent / name
+    if not file.is_file():
+        raise FileNotFoundError(f"{table}, row {number}: no such photo: {name}")
+    return file
+
+
+def lfw_folder(root: str | Path) -> Path:
+    """Find `<person>/<photo>` of Labeled Faces in the Wild under a data root (or the root itself)."""
+    folder = Path(root) / "faces" / "lfw"
+    if folder.is_dir():
+        return folder
+    if Path(root).is_dir() and next(Path(root).glob("*/*_0001.jpg"), None):
+        return Path(root)
+    raise FileNotFoundError(f"{root}: no Labeled Faces in the Wild here (expected faces/lfw/)")
+
+
+def lfw_protocol_lines(root: str | Path, name: str) -> list[list[str]]:
+    """Give the tab-separated fields of a file of the official protocol, without its first line."""
+    file = lfw_folder(root).parent / "lfw-protocol" / name
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: a file of the official protocol is missing")
+    return [line.split("\t") for line in file.read_text().splitlines()[1:] if line.strip()]
+
+
+def copies_to_drop(source: str, owners: Sequence[str], files: Sequence[str],
+                   digests: Sequence[bytes]) -> list[int]:
+    """Find photos that stand twice.
+
+    Returns
+    -------
+    positions of photos that repeat an earlier one of the same person: a copy among the test
+    photos would make the test a memory game
+
+    Raises
+    ------
+    ValueError
+        if the same photo stands under two people's names
+    """
+    first: dict[bytes, int] = {}
+    copies = []
+    for position, digest in enumerate(digests):
+        other = first.setdefault(digest, position)
+        if other == position:
+            continue
+        if owners[other] != owners[position]:
+            raise ValueError(
+                f"{source}: the same photo stands under two people's names, {owners[other]!r} and "
+                f"{owners[position]!r}: {files[other]} and {files[position]}"
+            )
+        copies.append(position)
+    return copies
+
+
+def reading_notes(source: str, photos: Photos, size: int) -> list[str]:
+    """Say what was skipped and resized, once each."""
+    notes = []
+    if photos.skipped:
+        reasons = some([reason for _, reason in photos.skipped])
+        notes.append(f"{source}: {len(photos.skipped)} photos skipped: {reasons}")
+    if len(photos.shapes) > 1:
+        smallest, largest = (f(photos.shapes, key=lambda s: s[0] * s[1]) for f in (min, max))
+        notes.append(
+            f"{source}: photos come in {len(photos.shapes)} sizes, from {smallest[0]}x{smallest[1]}"
+            f" to {largest[0]}x{largest[1]}; the middle square of each is resized to {size}x{size}"
+        )
+    return notes
+
+
+def some(items: Iterable[str], shown: int = 3) -> str:
+    """List the first few and count the rest."""
+    items = list(items)
+    more = f" and {len(items) - shown} more" if len(items) > shown else ""
+    return ", ".join(items[:shown]) + more
+
+
+def _is_photo_name(path: Path) -> bool:
+    return path.suffix.lower() in PHOTO_SUFFIXES and path.name[0] != "." and path.is_file()

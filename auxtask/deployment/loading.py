@@ -1,0 +1,66 @@
+"""One call that loads whatever was saved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from auxtask.backbones.allow_list import CustomLayers
+from auxtask.backbones.atomic_folder import DESCRIPTION
+from auxtask.backbones.keras_files import KERAS_SUFFIXES, load_keras_file
+from auxtask.backbones.saving import MODEL_KINDS, load_backbone, read_description
+from auxtask.deployment.photo_classifier import PHOTO_CLASSIFIER, PhotoClassifier
+
+_ACCEPTED = "a run folder, a folder that auxtask saved, or a .keras or .h5 file of tf_keras"
+_RUN_FILES = ("config.json", "result.json")
+
+# What a folder's description calls its kind -> who loads it; a new kind of model adds one entry.
+LOADERS: dict[str, Callable[[Path, CustomLayers | None], Any]] = {
+    **dict.fromkeys(MODEL_KINDS, load_backbone),
+    PHOTO_CLASSIFIER: PhotoClassifier.load,
+}
+
+
+def load(path: str | os.PathLike[str], custom_layers: CustomLayers | None = None) -> Any:
+    """Load a model from wherever it was saved.
+
+    Parameters
+    ----------
+    path : path
+        A run folder (its `backbone/` is loaded; ask for its `model/` by `run / "model"`), a saved
+        backbone, model or classifier, or your own `.keras` or `.h5` file, written by tf_keras. All
+        are checked first: none runs code that it brings along.
+    custom_layers : mapping of name to class, optional
+        Layer classes of your own that the model uses, `{"Name": Class}`.
+
+    Returns
+    -------
+    keras.Model or PhotoClassifier
+        A model is not compiled.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file or folder.
+    ValueError
+        It is none of these, is damaged, or names something that is not allowed.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder; expected {_ACCEPTED}")
+    if path.is_file():
+        if path.suffix not in KERAS_SUFFIXES:
+            raise ValueError(f"{path}: is none of what can be loaded: {_ACCEPTED}")
+        return load_keras_file(path, custom_layers)
+    if (path / DESCRIPTION).is_file():
+        kind = read_description(path)["kind"]
+        if kind not in LOADERS:
+            raise ValueError(f"{path}: is a {kind!r}; this auxtask loads {', '.join(LOADERS)}")
+        return LOADERS[kind](path, custom_layers)
+    if any((path / name).is_file() for name in _RUN_FILES):
+        if not (path / "backbone" / DESCRIPTION).is_file():
+            raise ValueError(f"{path}: this run saved no backbone (was it interrupted?)")
+        return load_backbone(path / "backbone", custom_layers)
+    raise ValueError(f"{path}: is none of what can be loaded: {_ACCEPTED}")

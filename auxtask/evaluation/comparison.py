@@ -1,0 +1,263 @@
+"""The one grid: arms x label budgets x label draws, tested on the same items.
+
+Every recipe's claim rests on this. Draws are paired over arms and nested in the budget, test items
+are fixed before labels are drawn, and no arm and no choice of an arm ever sees a test label.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from auxtask.evaluation.argument_checks import checked_budgets, refuse_unknown, whole_number
+from auxtask.evaluation.arms import Arm, Outcome, call_arm
+from auxtask.evaluation.classification import predictions_from
+from auxtask.evaluation.examples import Examples, fingerprint, refuse_shared
+from auxtask.evaluation.label_draws import draw_labels, draw_seed
+from auxtask.evaluation.results import METRICS, Cell, Results
+
+__all__ = ["Arm", "Comparison", "Examples", "Outcome", "Results"]
+
+
+FILE_NAME = re.compile(r"\w[\w.+-]*")  # cell keys become file names
+
+Chosen = Mapping[int, str] | Callable[[int, Examples], str]
+"""The arm to claim at a budget: named beforehand, or picked from the labelled examples alone."""
+
+
+class KeepsCells(Protocol):
+    """A run that keeps what was computed under a key and gives it back the next time."""
+
+    def cell(self, key: str, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """Give the arrays kept under `key`, computing and keeping them if there are none."""
+
+
+class Comparison:
+    """Compare ways to get a model at several label budgets.
+
+    Parameters
+    ----------
+    arms : mapping of str to Arm
+        Each is called with the labelled examples, the test items (read-only, no labels) and a
+        seed that belongs to the draw, the same for every arm and budget.
+    budgets : sequence of int
+        Labels per class or, if not `per_class`, in all (balanced over the classes).
+    draws : int
+        How often labels are drawn.
+    test : Examples
+    pool : Examples
+        What labels are drawn from; the same classes as `test`, no item in common.
+    budget_unit : str
+        What a budget counts; only shown.
+    baseline : str or None
+        The arm that differences are taken to. None: no differences.
+    chosen : mapping of budget to arm, or callable (budget, train) -> arm, optional
+        Its cells are copied to the arm `chosen`, which carries the claim.
+    metric : "rank1" or "accuracy"
+        The name of the mean over items (the mean over classes comes along, as
+        `rank1_per_person` or `accuracy_per_class`).
+    arm_draws : mapping of arm to int, optional
+        Fewer draws than `draws` for arms that are costly: the first ones.
+    only : sequence of arm names, optional
+        Restricts `arms`. With "chosen" in it, the arms needed for that are added.
+    per_class : bool
+        See `budgets`.
+    variant : str, optional
+        Goes into each row and cell key, where one run holds several comparisons.
+    seed : int
+        Of the draws.
+    run : object with `cell(key, compute)`, optional
+        Keeps finished cells, which are then not computed again.
+
+    Raises
+    ------
+    ValueError
+        An unknown arm, a budget beyond the pool, a class with too few examples, items shared by
+        pool and test, or classes that differ: always before any arm is called.
+    """
+
+    def __init__(
+        self,
+        arms: Mapping[str, Arm],
+        budgets: Sequence[int],
+        draws: int,
+        test: Examples,
+        *,
+        pool: Examples,
+        budget_unit: str = "photos per person",
+        baseline: str | None = "scratch",
+        chosen: Chosen | None = None,
+        metric: str = "rank1",
+        arm_draws: Mapping[str, int] | None = None,
+        only: Sequence[str] | None = None,
+        per_class: bool = True,
+        variant: str | None = None,
+        seed: int = 0,
+        run: KeepsCells | None = None,
+    ) -> None:
+        self.budgets = checked_budgets(budgets)
+        self.draws, self.seed, self.per_class = whole_number("draws", draws), seed, per_class
+        self.pool, self.test, self.budget_unit, self.variant = pool, test, budget_unit, variant
+        self.metric, self.baseline, self.chosen, self.keeper = metric, baseline, chosen, run
+        self._check_names(arms, arm_draws or {}, only)
+        self.all_arms = dict(arms)
+        self.arms = {name: arms[name] for name in arms if name in self._active(only)}
+        self.arm_draws = {name: (arm_draws or {}).get(name, self.draws) for name in self.arms}
+        if pool.names != test.names:
+            raise ValueError("pool and test must have the same classes in the same order")
+        refuse_shared(pool, test)
+        self.data = fingerprint(pool, test)
+        self._drawn = {
+            (budget, draw): draw_labels(
+                pool.labels, pool.names, budget, draw_seed(seed, draw), per_class, budget_unit
+            )
+            for budget in self.budgets
+            for draw in range(self.draws)
+        }
+
+    def drawn(self, budget: int, draw: int) -> np.ndarray:
+        """Give the pool indices that are labelled in this draw, the same for every arm."""
+        return self._drawn[budget, draw]
+
+    def run(self, progress: Callable[[int, int, str], None] | None = None) -> Results:
+        """Compute the cells that are not kept yet, and give the results of all.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Told (cells done, cells in all, key of the next or "") before each cell and at the end.
+
+        Raises
+        ------
+        ValueError, TypeError, OSError, RuntimeError
+            An arm failed or returned something else than scores. The message starts with the
+            cell's key; cells that were finished stay kept.
+        """
+        picks, notes = self._picks()
+        cells = [
+            Cell(arm, budget, draw, self.variant)
+            for draw in range(self.draws)
+            for budget in self.budgets
+            for arm in self.arms
+            if draw < self.arm_draws[arm]
+        ]
+        finished = {}
+        for done, cell in enumerate(cells):
+            if progress is not None:
+                progress(done, len(cells), cell.key)
+            finished[cell] = self._finish(cell)
+        if progress is not None:
+            progress(len(cells), len(cells), "")
+        return Results(
+            finished,
+            self.test.labels,
+            self.test.names,
+            budgets=self.budgets,
+            budget_unit=self.budget_unit,
+            metric=self.metric,
+            baseline=self.baseline if self.baseline in self.arms else None,
+            picks=picks,
+            notes=notes,
+        )
+
+    def _finish(self, cell: Cell) -> dict[str, np.ndarray]:
+        if self.keeper is None:
+            return self._compute(cell)
+        arrays = self.keeper.cell(cell.key, lambda: self._compute(cell))
+        train = self.drawn(cell.budget, cell.draw)
+        if str(arrays["data"]) != self.data or not np.array_equal(arrays["train"], train):
+            raise ValueError(
+                f"cell {cell.key} was kept from other data, labels or seed: start a new run folder"
+            )
+        return arrays
+
+    def _compute(self, cell: Cell) -> dict[str, np.ndarray]:
+        train = self.drawn(cell.budget, cell.draw)
+        seed = draw_seed(self.seed, cell.draw)
+        try:
+            scores, metrics = call_arm(
+                self.arms[cell.arm], self.pool.take(train), self.test.items, seed
+            )
+            prediction = predictions_from(scores)
+        except Exception as error:
+            raise _named(error, cell) from error
+        return {
+            "data": np.array(self.data),
+            "train": train,
+            "prediction": prediction,
+            "score": scores[np.arange(len(scores)), prediction].astype(np.float64),
+            **{f"metric_{name}": np.array(value) for name, value in metrics.items()},
+        }
+
+    def _check_names(
+        self, arms: Mapping[str, Arm], arm_draws: Mapping[str, int], only: Sequence[str] | None
+    ) -> None:
+        for name in arms:
+            if not FILE_NAME.fullmatch(name) or name == "chosen":
+                raise ValueError(f"{name!r} cannot name an arm: use letters, digits, _ . + -")
+        if self.variant is not None and not FILE_NAME.fullmatch(self.variant):
+            raise ValueError(
+                f"{self.variant!r} cannot name a variant: use letters, digits, _ . + -"
+            )
+        refuse_unknown("metric", [self.metric], METRICS)
+        refuse_unknown("arm", only or (), [*arms, *(["chosen"] if self.chosen else [])])
+        refuse_unknown("arm", arm_draws, arms)
+        if self.baseline is not None:
+            refuse_unknown("baseline", [self.baseline], arms)
+        for name, count in arm_draws.items():
+            if whole_number(f"arm_draws[{name!r}]", count) > self.draws:
+                raise ValueError(
+                    f"arm_draws[{name!r}] is {count}, more than the {self.draws} draws"
+                )
+        if isinstance(self.chosen, Mapping):
+            refuse_unknown("arm", self.chosen.values(), arms)
+            refuse_unknown("budget", self.budgets, self.chosen)
+        if not arms or (only is not None and not len(only)):
+            raise ValueError("a comparison needs at least one arm")
+
+    def _active(self, only: Sequence[str] | None) -> set[str]:
+        if only is None or ("chosen" in only and not isinstance(self.chosen, Mapping)):
+            return set(self.all_arms)
+        active = set(only) - {"chosen"}
+        if "chosen" in only and isinstance(self.chosen, Mapping):
+            active |= {self.chosen[budget] for budget in self.budgets}
+        return active
+
+    def _picks(self) -> tuple[dict[int, tuple[str, ...]], list[str]]:
+        """By budget, the chosen arm of each draw; notes on budgets whose arm was not run."""
+        picks: dict[int, tuple[str, ...]] = {}
+        notes: list[str] = []
+        for budget in self.budgets if self.chosen is not None else ():
+            names = self._picked(budget)
+            left_out = sorted(set(names) - set(self.arms))
+            if left_out:
+                notes.append(
+                    f"no row `chosen` at {budget} {self.budget_unit}: "
+                    f"{', '.join(left_out)} was chosen but left out of the arms"
+                )
+            else:
+                picks[budget] = names
+        return picks, notes
+
+    def _picked(self, budget: int) -> tuple[str, ...]:
+        if isinstance(self.chosen, Mapping):
+            name = self.chosen[budget]
+            return (name,) * self.arm_draws.get(name, self.draws)
+        assert self.chosen is not None
+        names = tuple(
+            self.chosen(budget, self.pool.take(self.drawn(budget, draw)))
+            for draw in range(min(self.arm_draws.values()))
+        )
+        refuse_unknown("arm", names, self.all_arms)
+        return names
+
+
+def _named(error: Exception, cell: Cell) -> Exception:
+    """Give the error again, with the cell's key; of a plain type, so that any can be made."""
+    for kind in (ValueError, TypeError, OSError):
+        if isinstance(error, kind):
+            return kind(f"cell {cell.key}: {error}")
+    return RuntimeError(f"cell {cell.key}: {type(error).__name__}: {error}")

@@ -1,0 +1,281 @@
+"""What a comparison found: rows, table, sentence, predictions and mistakes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from auxtask.evaluation.classification import rank1, rank1_per_person
+from auxtask.evaluation.statistics import paired_differences, t_interval
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["METRICS", "Cell", "Mistake", "Results"]
+
+METRICS = {"rank1": "rank1_per_person", "accuracy": "accuracy_per_class"}
+"""The mean over items, and what the mean over classes is called beside it."""
+
+PREDICTION = np.dtype([("item", "i8"), ("label", "i8"), ("prediction", "i8"), ("score", "f8")])
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm at one budget and draw."""
+
+    arm: str
+    budget: int
+    draw: int
+    variant: str | None = None
+
+    @property
+    def key(self) -> str:
+        """A name for it that is also a file name."""
+        prefix = "" if self.variant is None else f"{self.variant}-"
+        return f"{prefix}{self.arm}-{self.budget}-draw{self.draw}"
+
+
+class Mistake(NamedTuple):
+    """A test item (its position), its class, the class predicted, and the score of that."""
+
+    item: int
+    true: str
+    predicted: str
+    score: float
+
+
+class Results:
+    """The finished cells of a comparison, in the forms in which they are reported.
+
+    Attributes
+    ----------
+    rows : list of dict
+        As in `result.json`: arm, budget, budget_unit, metric, (variant,) mean, low, high, values.
+        low and high are the 95 % t interval over label draws, None with one draw. Differences to
+        the baseline are paired by draw.
+    predictions : dict of cell key to structured array [num_test]
+        Fields item (position in the test examples), label, prediction (indices into `names`) and
+        score.
+    notes : list of str
+        What the rows cannot say: what the interval is over, and which arm `chosen` is.
+    names : tuple of str
+    """
+
+    def __init__(
+        self,
+        cells: Mapping[Cell, Mapping[str, np.ndarray]],
+        labels: np.ndarray,
+        names: tuple[str, ...],
+        *,
+        budgets: Sequence[int],
+        budget_unit: str,
+        metric: str,
+        baseline: str | None,
+        picks: Mapping[int, tuple[str, ...]],
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.names, self.labels = names, labels
+        self.budgets, self.budget_unit = tuple(budgets), budget_unit
+        self.metric, self.baseline, self.picks = metric, baseline, dict(picks)
+        self._cells = dict(cells)
+        self._variant = next(iter(cells)).variant
+        self.arms = tuple(dict.fromkeys(cell.arm for cell in cells))
+        self._values = self._measure()
+        self.rows = self._make_rows()
+        self.notes = [*self._make_notes(), *notes]
+        self.predictions = {cell.key: self._predictions(cell) for cell in cells}
+
+    def row(self, arm: str, budget: int, metric: str | None = None) -> dict[str, Any]:
+        """Give one row; `metric` None is the comparison's own.
+
+        Raises
+        ------
+        ValueError
+            There is no such row.
+        """
+        metric = metric or self.metric
+        for row in self.rows:
+            if (row["arm"], row["budget"], row["metric"]) == (arm, budget, metric):
+                return row
+        raise ValueError(f"there is no row of arm {arm!r}, budget {budget} and metric {metric!r}")
+
+    def table(self) -> Table:
+        """Give a table of arms by budgets, in per cent, with intervals."""
+        from rich.table import Table
+
+        table = Table(
+            title=f"{self.metric} in % at {self.budget_unit}",
+            caption=f"95 % t intervals over label draws ({self._num_draws()})",
+        )
+        table.add_column("arm", no_wrap=True)
+        for budget in self.budgets:
+            table.add_column(str(budget), justify="right", no_wrap=True)
+        for arm in self.arms:
+            table.add_row(arm, *self._row_texts(arm, self.metric))
+        if self.picks:
+            table.add_section()
+            table.add_row("chosen", *self._row_texts("chosen", self.metric), style="bold")
+            if self.baseline is not None:
+                texts = self._row_texts("chosen", f"{self.metric}_minus_{self.baseline}")
+                table.add_row(f"chosen - {self.baseline}", *texts)
+        return table
+
+    def sentence(self) -> str:
+        """Say what the chosen arm gained over the baseline, at which budget, and how sure it is."""
+        if not self.picks:
+            return "No arm was chosen without test labels, so no gain is claimed."
+        if self.baseline is None:
+            return "There is no baseline among the arms, so no gain is claimed."
+        metric = f"{self.metric}_minus_{self.baseline}"
+        rows = [self.row("chosen", budget, metric) for budget in self.picks]
+        most, least = max(rows, key=_mean), min(rows, key=_mean)
+        if most["low"] is not None and most["low"] <= 0:
+            opening = f"No gain over {self.baseline} is shown: the most, {self._gain(most)}"
+        else:
+            opening = f"Pretraining gained, over {self.baseline} and at most, {self._gain(most)}"
+        return opening + (f"; the least, {self._gain(least)}." if len(rows) > 1 else ".")
+
+    def mistakes(self, arm: str, budget: int, k: int = 12, draw: int = 0) -> list[Mistake]:
+        """Give the (at most) k wrong predictions with the highest scores, in one draw.
+
+        Raises
+        ------
+        ValueError
+            There is no such cell.
+        """
+        cell = self._resolve(arm, budget, draw)
+        if cell is None:
+            raise ValueError(f"there is no cell of arm {arm!r}, budget {budget} and draw {draw}")
+        found = self._predictions(cell)
+        wrong = found[found["label"] != found["prediction"]]
+        worst = wrong[np.argsort(-wrong["score"], kind="stable")[:k]]
+        return [
+            Mistake(
+                int(m["item"]),
+                self.names[m["label"]],
+                self.names[m["prediction"]],
+                float(m["score"]),
+            )
+            for m in worst
+        ]
+
+    def _resolve(self, arm: str, budget: int, draw: int) -> Cell | None:
+        """Find the cell behind an arm's name; `chosen` has none of its own."""
+        if arm == "chosen":
+            names = self.picks.get(budget, ())
+            if draw >= len(names):
+                return None
+            arm = names[draw]
+        cell = Cell(arm, budget, draw, self._variant)
+        return cell if cell in self._cells else None
+
+    def _predictions(self, cell: Cell) -> np.ndarray:
+        arrays = self._cells[cell]
+        found = np.empty(len(self.labels), PREDICTION)
+        found["item"], found["label"] = np.arange(len(self.labels)), self.labels
+        found["prediction"], found["score"] = arrays["prediction"], arrays["score"]
+        return found
+
+    def _measure(self) -> dict[tuple[str, int], dict[str, list[float]]]:
+        """By (arm, budget): the values over draws of each metric."""
+        by_cell = {}
+        for cell, arrays in self._cells.items():
+            by_cell[cell] = {
+                self.metric: rank1(arrays["prediction"], self.labels),
+                METRICS[self.metric]: rank1_per_person(arrays["prediction"], self.labels),
+            } | {
+                name.removeprefix("metric_"): float(value)
+                for name, value in arrays.items()
+                if name.startswith("metric_")
+            }
+        measured = {}
+        num_draws = 1 + max(cell.draw for cell in self._cells)
+        for arm in (*self.arms, *(["chosen"] if self.picks else [])):
+            for budget in self.budgets:
+                found = [self._resolve(arm, budget, draw) for draw in range(num_draws)]
+                draws = [by_cell[cell] for cell in found if cell is not None]
+                # A metric that only some draws' arms know has no values that could be paired.
+                shared = [
+                    name for name in (draws[0] if draws else ()) if all(name in d for d in draws)
+                ]
+                if draws:
+                    measured[arm, budget] = {name: [d[name] for d in draws] for name in shared}
+        return measured
+
+    def _make_rows(self) -> list[dict[str, Any]]:
+        rows = []
+        for (arm, budget), metrics in self._values.items():
+            for metric, values in metrics.items():
+                rows.append(self._make_row(arm, budget, metric, values))
+        for (arm, budget), metrics in self._values.items() if self.baseline is not None else ():
+            for metric in (self.metric, METRICS[self.metric]) if arm != self.baseline else ():
+                base = self._values[str(self.baseline), budget][metric]
+                differences = paired_differences(metrics[metric], base)
+                name = f"{metric}_minus_{self.baseline}"
+                rows.append(self._make_row(arm, budget, name, differences))
+        return rows
+
+    def _make_row(self, arm: str, budget: int, metric: str, values: list[float]) -> dict[str, Any]:
+        variant = {} if self._variant is None else {"variant": self._variant}
+        mean, low, high = t_interval(values)
+        return {
+            "arm": arm,
+            "budget": budget,
+            "budget_unit": self.budget_unit,
+            "metric": metric,
+            **variant,
+            "mean": mean,
+            "low": low,
+            "high": high,
+            "values": values,
+        }
+
+    def _make_notes(self) -> list[str]:
+        notes = [f"intervals: 95 % t over label draws ({self._num_draws()}), one pretraining"]
+        for budget, names in self.picks.items():
+            counts = Counter(names)
+            listed = ", ".join(
+                name if len(counts) == 1 else f"{name} in {count} of {len(names)} draws"
+                for name, count in counts.most_common()
+            )
+            notes.append(f"chosen at {budget} {self.budget_unit}: {listed}, without test labels")
+        return notes
+
+    def _num_draws(self) -> str:
+        counts = {arm: 1 + max(c.draw for c in self._cells if c.arm == arm) for arm in self.arms}
+        usual = max(counts.values())
+        fewer = [f"{arm} {count}" for arm, count in counts.items() if count < usual]
+        return f"{usual}; {', '.join(fewer)}" if fewer else str(usual)
+
+    def _row_texts(self, arm: str, metric: str) -> list[str]:
+        texts = []
+        for budget in self.budgets:
+            values = self._values.get((arm, budget))
+            row = self.row(arm, budget, metric) if values else None
+            texts.append("" if row is None else _per_cent(row))
+        return texts
+
+    def _gain(self, row: dict[str, Any]) -> str:
+        points, low, high = 100 * row["mean"], row["low"], row["high"]
+        arms = "/".join(dict.fromkeys(self.picks[row["budget"]]))
+        text = f"{points:+.1f} points of {self.metric} at {row['budget']} {self.budget_unit}"
+        if low is None:
+            return f"{text} ({arms}; one label draw, so no interval)"
+        includes = ", includes 0" if low <= 0 <= high else ""
+        return f"{text} ({arms}; 95 % interval {100 * low:+.1f} to {100 * high:+.1f}{includes})"
+
+
+def _mean(row: dict[str, Any]) -> float:
+    return float(row["mean"])
+
+
+def _per_cent(row: dict[str, Any]) -> str:
+    sign = "+" if "_minus_" in row["metric"] else ""
+    text = f"{100 * row['mean']:{sign}.1f}"
+    if row["low"] is None:
+        return text
+    return f"{text} [{100 * row['low']:{sign}.1f}, {100 * row['high']:{sign}.1f}]"

@@ -1,0 +1,1 @@
+"""A recipe's run: its config, folder, progress, figures and report."""

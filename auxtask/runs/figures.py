@@ -1,0 +1,241 @@
+"""The figures of a run: learning curves, freeze map, ROC, results by budget, mistakes.
+
+Every function returns a matplotlib `Figure` that `run.figure(name, fig)` writes. They are drawn without pyplot, so
+that no window system, backend or global figure list is involved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from auxtask.runs.report import is_fraction
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FROZEN, TRAINED, BROKEN = "#c9d7e8", "#f2b56b", "#d64545"
+_COLOURS = ("#1f5fa8", "#d1731f", "#2e7d4f", "#8a4fa3", "#8c6d46", "#5b6470", "#b3372f", "#2a9aa8")
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _tidy(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+
+
+def plot_curves(history: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
+    """Draw learning curves with the moments at which layers were thawed.
+
+    Parameters
+    ----------
+    history : sequence of mapping
+        One row per epoch as `fine_tune` returns them: `phase`, `epoch` and numbers; `val_x` is drawn dashed beside `x`.
+    title : str
+        Above the figure.
+
+    Raises
+    ------
+    ValueError
+        If there is no epoch.
+    """
+    if not history:
+        raise ValueError("plot_curves: the history has no epoch")
+    skipped = {"phase", "epoch", "learning_rate", "lr", "seconds", "time", "label"}
+    numbers = [k for row in history for k, v in row.items() if k not in skipped and isinstance(v, int | float)]
+    names = list(dict.fromkeys(name.removeprefix("val_") for name in numbers))
+    panels = [[n for n in names if "loss" in n], [n for n in names if "loss" not in n]]
+    panels = [panel for panel in panels if panel]
+    figure = _figure(5.2 * len(panels), 3.6)
+    steps = range(1, len(history) + 1)
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for name, colour in zip(panel, _COLOURS * len(panel), strict=False):
+            for key, style in ((name, "-"), (f"val_{name}", "--")):
+                if any(key in row for row in history):
+                    values = [row.get(key, float("nan")) for row in history]
+                    axes.plot(steps, values, style, color=colour, label=key, marker="." if len(history) < 30 else "")
+        _mark_phases(axes, [str(row.get("phase", "")) for row in history])
+        axes.set_xlabel("epoch")
+        axes.legend(frameon=False, fontsize="small")
+        _tidy(axes)
+    figure.suptitle(title)
+    return figure
+
+
+def _mark_phases(axes: Axes, phases: Sequence[str]) -> None:
+    starts = [i for i, phase in enumerate(phases) if i == 0 or phase != phases[i - 1]]
+    if len(starts) < 2:
+        return
+    for start in starts:
+        if start:
+            axes.axvline(start + 0.5, color="#5b6470", linestyle=":", linewidth=1.2)
+        place = (start + 0.5 if start else 1, 1.01)
+        axes.annotate(
+            phases[start], place, xycoords=("data", "axes fraction"), fontsize="small", color="#5b6470"
+        )
+
+
+def plot_freeze_map(rows: Sequence[Mapping[str, Any]], title: str = "frozen and trained, by phase") -> Figure:
+    """Draw which layer groups were frozen in which phase, as the ledger proves it.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        `Ledger.rows`: `phase`, `group`, `frozen` (bool), `parameters` (int), `changed` (bool). Groups stand from the
+        input (bottom) to the head (top). A frozen group that changed is red: it must not happen.
+
+    Raises
+    ------
+    ValueError
+        If there is no row.
+    """
+    if not rows:
+        raise ValueError("plot_freeze_map: the ledger has no rows")
+    phases = list(dict.fromkeys(row["phase"] for row in rows))
+    groups = list(dict.fromkeys(row["group"] for row in rows))
+    figure = _figure(2.2 + 1.7 * len(phases), 1.3 + 0.42 * len(groups))
+    axes = figure.subplots()
+    for row in rows:
+        x, y = phases.index(row["phase"]), groups.index(row["group"])
+        colour = TRAINED if not row["frozen"] else BROKEN if row["changed"] else FROZEN
+        axes.barh(y, 0.96, left=x + 0.02, height=0.9, color=colour)
+        state = "frozen" if row["frozen"] else "trained"
+        text = f"{state}{'' if row['changed'] else ', unchanged' if not row['frozen'] else ''}"
+        axes.text(x + 0.5, y, f"{text}\n{row['parameters']:,}", ha="center", va="center", fontsize=7.5)
+    axes.set_xticks([i + 0.5 for i in range(len(phases))], [str(p) for p in phases])
+    axes.set_yticks(range(len(groups)), groups)
+    axes.set_xlim(0, len(phases))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, fontsize="medium")
+    return figure
+
+
+def plot_roc(
+    curves: Mapping[str, tuple[Any, Any]], title: str = "same person or not?", smallest_far: float = 1e-4
+) -> Figure:
+    """Draw ROC curves with a logarithmic axis of false accepts.
+
+    Parameters
+    ----------
+    curves : mapping of str to (far, tar)
+        Two float arrays [n] each, increasing: false-accept and true-accept rate.
+    smallest_far : float
+        Left end of the axis.
+    """
+    import numpy as np
+
+    figure = _figure(5.2, 4.2)
+    axes = figure.subplots()
+    chance = np.logspace(np.log10(smallest_far), 0, 100)
+    axes.plot(chance, chance, ":", color="#5b6470", label="chance")
+    for (name, (far, tar)), colour in zip(curves.items(), _COLOURS * len(curves), strict=False):
+        far, tar = np.asarray(far, float), np.asarray(tar, float)
+        axes.step(np.maximum(far, smallest_far), tar, where="post", label=name, color=colour)
+    axes.set(xscale="log", xlim=(smallest_far, 1), ylim=(0, 1.01), title=title)
+    axes.set_xlabel("false accepts (share of pairs of different people)")
+    axes.set_ylabel("true accepts (share of pairs of one person)")
+    axes.legend(frameon=False, loc="upper left")
+    _tidy(axes)
+    return figure
+
+
+def plot_results(rows: Sequence[Mapping[str, Any]], metric: str = "rank1", title: str = "") -> Figure:
+    """Draw a result table: one line per arm over the budgets, with its interval; `chosen` on top, in black.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Rows of `result.json`; those of `metric` with a budget are drawn.
+
+    Raises
+    ------
+    ValueError
+        If no row has that metric and a budget.
+    """
+    own = [row for row in rows if row["metric"] == metric and row["budget"] is not None and row["mean"] is not None]
+    if not own:
+        raise ValueError(f"plot_results: no row has the metric {metric!r} and a budget")
+    names = list(dict.fromkeys((row["arm"], row.get("variant")) for row in own))
+    figure = _figure(6.4, 4.2)
+    axes = figure.subplots()
+    scale = 100 if is_fraction(metric) else 1
+    budgets = sorted({row["budget"] for row in own})
+    for place, (arm, variant) in enumerate(names):
+        line = sorted(
+            (row for row in own if (row["arm"], row.get("variant")) == (arm, variant)), key=lambda r: r["budget"]
+        )
+        chosen = arm == "chosen"
+        # Arms stand side by side at each budget, so that their intervals can be told apart.
+        x = [budgets.index(row["budget"]) + 0.03 * (place - (len(names) - 1) / 2) for row in line]
+        means = [scale * row["mean"] for row in line]
+        low = [m - scale * (r["low"] if r["low"] is not None else r["mean"]) for m, r in zip(means, line, strict=True)]
+        high = [scale * (r["high"] if r["high"] is not None else r["mean"]) - m for m, r in zip(means, line, strict=True)]
+        axes.errorbar(
+            x,
+            means,
+            yerr=[[max(v, 0) for v in low], [max(v, 0) for v in high]],
+            label=f"{arm} ({variant})" if variant else arm,
+            color="black" if chosen else _COLOURS[place % len(_COLOURS)],
+            linestyle="--" if chosen else "-",
+            zorder=3 if chosen else 2,
+            marker="o",
+            markersize=3.5,
+            capsize=2,
+        )
+    axes.set_xticks(range(len(budgets)), [f"{b:,}" for b in budgets])
+    axes.set_xlabel(next((row["budget_unit"] for row in own if row["budget_unit"]), "budget"))
+    axes.set_ylabel(f"{metric}, %" if scale == 100 else metric)
+    axes.set_title(title)
+    axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    _tidy(axes)
+    return figure
+
+
+def plot_mistakes(
+    left: np.ndarray,
+    right: np.ndarray,
+    verdicts: Sequence[str],
+    columns: int = 4,
+    title: str = "the most confident mistakes",
+) -> Figure:
+    """Draw pairs of photos with a verdict under each.
+
+    Parameters
+    ----------
+    left, right : uint8 [n, height, width, 3]
+        The photo that was judged, and one of the person it was taken for.
+    verdicts : sequence of str
+        One per pair; may have two lines, such as `"taken for Ann (0.97)\\nis Bea"`.
+
+    Raises
+    ------
+    ValueError
+        If the three do not have the same length, or there is none.
+    """
+    import numpy as np
+
+    if not len(left) == len(right) == len(verdicts) or not len(verdicts):
+        raise ValueError(f"plot_mistakes: {len(left)} left, {len(right)} right photos, {len(verdicts)} verdicts")
+    columns = min(columns, len(verdicts))
+    num_rows = -(-len(verdicts) // columns)
+    figure = _figure(2.9 * columns, 0.3 + 1.95 * num_rows)
+    grid = figure.subplots(num_rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, one, other, verdict in zip(grid, left, right, verdicts, strict=False):
+        gap = np.full((one.shape[0], max(1, one.shape[1] // 16), 3), 255, np.uint8)
+        axes.imshow(np.concatenate([one, gap, other], axis=1))
+        axes.set_title(verdict, fontsize=8, y=-0.08, va="top")
+    figure.suptitle(title)
+    return figure

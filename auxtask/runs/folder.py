@@ -1,0 +1,278 @@
+"""A run and its folder: what a recipe's `main(config, run)` is handed, and everything it leaves behind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import traceback
+import urllib.parse
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auxtask.runs.progress import ProgressBoard, ProgressTask
+from auxtask.runs.whole_files import (
+    plain_json,
+    read_npz,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_npz,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from rich.console import Console
+
+    from auxtask.framework import keras
+
+STATUSES = ("running", "finished", "interrupted", "failed")
+ROW_KEYS = ("arm", "budget", "budget_unit", "metric", "mean", "low", "high", "values")
+
+
+class Run:
+    """One run of a recipe.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder that this run may write to (see `auxtask.runs.opening`).
+    config : dataclass instance
+        The recipe's settings.
+    recipe : str
+        The recipe's name.
+    seed : int
+        For everything random; parts of a program add to it.
+    data_root : Path, optional
+        Where real data lie (`--data-root`, `AUXTASK_DATA`); None on the embedded defaults.
+    console : rich.console.Console, optional
+        Where tables, notes and progress appear.
+    earlier : mapping, optional
+        The `result.json` of the interrupted run that this one resumes: its seconds are kept and added to.
+
+    Attributes
+    ----------
+    rows : list of dict
+        As in `result.json`.
+    notes : list of str
+        What a reader of the result must know.
+    seconds : dict of str to float
+        Time spent by stage.
+    figures : dict of str to Path
+        PNG files by name.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Any,
+        *,
+        recipe: str,
+        seed: int = 0,
+        data_root: Path | None = None,
+        console: Console | None = None,
+        earlier: Mapping[str, Any] | None = None,
+    ) -> None:
+        if console is None:
+            from rich.console import Console
+
+            console = Console()
+        self.folder = folder
+        self.config = config
+        self.recipe = recipe
+        self.seed = seed
+        self.data_root = data_root
+        self.console = console
+        self.status = "running"
+        self.rows: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.seconds: dict[str, float] = dict((earlier or {}).get("seconds", {}))
+        self.figures: dict[str, Path] = {}
+        self._board = ProgressBoard(console)
+        self._began = time.perf_counter()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a part of the program: its seconds are added under `name`, also when it fails."""
+        self.print(f"[bold]{name}[/bold]")
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+            self.write_result()
+
+    def log(self, **numbers: Any) -> None:
+        """Append one line to `metrics.jsonl`: the numbers, and the seconds since the start. NaN becomes null."""
+        row = {"time": round(time.perf_counter() - self._began, 3), **numbers}
+        line = json.dumps(plain_json(row), allow_nan=False, ensure_ascii=False) + "\n"
+        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line)
+
+    def note(self, text: str) -> None:
+        """Keep a sentence for the result's reader, and print it; a note said before is not repeated."""
+        if text not in self.notes:
+            self.notes.append(text)
+            self.console.print(f"note: {text}", markup=False, highlight=False)
+
+    def print(self, renderable: Any) -> None:
+        """Print text (Rich markup) or any Rich renderable above the progress bars."""
+        self.console.print(renderable, highlight=False)
+
+    def add_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows to the result.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            Keys `arm`, `budget` (int or None), `budget_unit`, `metric`, `mean`, `low`, `high`, `values`, and
+            optionally `variant`. Keys beside `arm`, `metric` and `mean` may be left out: null, or `[mean]`.
+
+        Raises
+        ------
+        ValueError
+            For an unknown or missing key, a budget that is no integer, or a second row with the same
+            (arm, budget, metric, variant).
+        """
+        self.rows = checked_rows([*self.rows, *rows])
+
+    def figure(self, name: str, figure: Figure) -> Path:
+        """Write a matplotlib figure to `figures/<name>.png` and into the report."""
+        folder = self.folder / "figures"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{_file_name(name)}.png"
+        with whole_file(path) as file:
+            figure.savefig(file, format="png", dpi=110, bbox_inches="tight")
+        self.figures[name] = path
+        return path
+
+    def cell(self, key: str, compute: Callable[[], Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        """Return the arrays of a finished cell, computing them only if the folder does not hold them yet.
+
+        Parameters
+        ----------
+        key : str
+            Names the cell: arm, budget and draw.
+        compute : callable
+            Without arguments; returns arrays by name (no Python objects).
+        """
+        folder = self.folder / "cells"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{_file_name(key)}.npz"
+        if path.exists():
+            try:
+                return read_npz(path)
+            except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+                self.note(f"the kept cell {key} could not be read and was computed again")
+        write_npz(path, compute())
+        return read_npz(path)
+
+    def save_predictions(self, predictions: Mapping[str, Any]) -> Path:
+        """Write `predictions.npz`: arrays by name, or by cell and name (`cell/name` in the file)."""
+        flat: dict[str, Any] = {}
+        for key, value in predictions.items():
+            flat.update({f"{key}/{k}": v for k, v in value.items()} if isinstance(value, Mapping) else {key: value})
+        path = self.folder / "predictions.npz"
+        write_npz(path, flat)
+        return path
+
+    @contextmanager
+    def new_folder(self, name: str) -> Iterator[Path]:
+        """Give an empty folder to fill; it becomes `<run>/<name>` (say `model`) only if the block succeeds."""
+        with whole_folder(self.folder / _file_name(name)) as folder:
+            yield folder
+
+    def progress(self, label: str, total: int | None = None, unit: str = "steps") -> ProgressTask:
+        """Begin a progress bar: `with run.progress("cells", 60, "cells") as bar: bar.advance()`."""
+        return self._board.task(label, total, unit)
+
+    def callbacks(
+        self, total: int | None = None, label: str = "training", *, items_per_step: int = 1, unit: str = "steps"
+    ) -> list[keras.callbacks.Callback]:
+        """Return Keras callbacks for one training: progress bar, `metrics.jsonl`, TensorBoard.
+
+        Parameters
+        ----------
+        total : int, optional
+            Steps in all; needed only where Keras cannot know them.
+        label : str
+            Names the training on the bar, in `metrics.jsonl` and under `tensorboard/`.
+        items_per_step : int
+            The batch size; with `unit="photos"` the bar then shows photos per second.
+        unit : str
+            What is counted, plural.
+        """
+        from auxtask.runs.progress import metrics_callback, progress_callback, tensorboard_callback
+
+        return [
+            progress_callback(self._board, label, total, items_per_step, unit),
+            metrics_callback(self.log, label),
+            tensorboard_callback(self.folder / "tensorboard" / _file_name(label)),
+        ]
+
+    def result(self) -> dict[str, Any]:
+        """Return what `result.json` holds."""
+        return {
+            "recipe": self.recipe,
+            "status": self.status,
+            "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
+            "rows": self.rows,
+            "notes": self.notes,
+        }
+
+    def write_result(self) -> None:
+        """Write `result.json`, whole."""
+        write_json(self.folder / "result.json", self.result())
+
+    def finish(self, status: str, error: BaseException | None = None) -> None:
+        """End the run: bars away, `result.json` with its status, `report.html`.
+
+        Parameters
+        ----------
+        status : {"finished", "interrupted", "failed"}
+            How it ended.
+        error : BaseException, optional
+            What failed; its traceback is kept in `error.txt`.
+        """
+        self._board.close_all()
+        self.status = status
+        if error is not None:
+            with whole_file(self.folder / "error.txt") as file:
+                file.write("".join(traceback.format_exception(error)).encode())
+        self.write_result()
+        from auxtask.runs.report import write_report
+
+        write_report(self)
+
+
+def checked_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return result rows with every key present and in order; see `Run.add_rows` for what is refused."""
+    complete, seen = [], set()
+    for row in rows:
+        unknown = set(row) - {*ROW_KEYS, "variant"}
+        missing = {"arm", "metric", "mean"} - set(row)
+        if unknown or missing:
+            what = f"unknown {sorted(unknown)}" if unknown else f"missing {sorted(missing)}"
+            raise ValueError(f"a result row has keys {', '.join(ROW_KEYS)} and variant: {what} in {dict(row)}")
+        filled = {**dict.fromkeys(ROW_KEYS), "values": [row["mean"]], **row}
+        filled = plain_json(filled)
+        if isinstance(filled["budget"], bool) or not isinstance(filled["budget"], int | None):
+            raise ValueError(f"a result row's budget is an integer or null, not {row['budget']!r}")
+        key = tuple(filled.get(name) for name in ("arm", "budget", "metric", "variant"))
+        if key in seen:
+            raise ValueError(f"two result rows for (arm, budget, metric, variant) = {key}")
+        seen.add(key)
+        complete.append(filled)
+    return complete
+
+
+def _file_name(name: str) -> str:
+    """Turn any name into one file name, different names into different ones."""
+    quoted = urllib.parse.quote(name, safe=" =,+")
+    if len(quoted) > 120:
+        quoted = quoted[:100] + "-" + hashlib.sha256(name.encode()).hexdigest()[:12]
+    return quoted.replace(".", "%2E") if quoted.startswith(".") else quoted

@@ -1,0 +1,1 @@
+"""One auxiliary task per file; each yields a pretrained backbone."""

@@ -1,0 +1,208 @@
+"""What identity tasks need round Keras' `fit`: schedule, validation, provenance."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from auxtask.evaluation.verification import Verification
+from auxtask.framework import keras, tf
+from auxtask.training.callbacks import BestWeights, Budget, NanGuard, WeightAverage, parse_budget
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What happened in one pretraining.
+
+    Attributes
+    ----------
+    history : list of dict
+        One row per validated epoch: `epoch`, `step`, `seconds`, `loss` (and its parts), `val_…`.
+    provenance : dict
+        JSON-able: what the backbone has seen and how it was trained.
+    """
+
+    history: list[dict[str, float]] = field(repr=False)
+    provenance: dict[str, Any]
+
+
+class CosineToBudget(keras.callbacks.Callback):
+    """Warm the learning rate up linearly, then let it fall along a cosine to 0 at the budget's end.
+
+    It follows the share of the budget that is used up, so the decay also ends cleanly when the
+    budget is wall-clock time on a machine of unknown speed. Source of the shape: Loshchilov and
+    Hutter, "SGDR" (2017).
+
+    Parameters
+    ----------
+    budget : Budget
+        Of the same `fit`.
+    peak : float
+    warmup : float in [0, 1)
+        Share of the budget that the rise takes.
+    """
+
+    def __init__(self, budget: Budget, peak: float, warmup: float) -> None:
+        super().__init__()
+        if not (math.isfinite(peak) and peak > 0):
+            raise ValueError(f"learning_rate must be above 0, not {peak}")
+        if not 0 <= warmup < 1:
+            raise ValueError(f"warmup must be a share of the budget in [0, 1), not {warmup}")
+        self.budget, self.peak, self.warmup = budget, peak, warmup
+
+    def rate(self, used: float) -> float:
+        """Give the learning rate when `used` (0 to 1) of the budget is gone."""
+        if used < self.warmup:
+            return self.peak * used / self.warmup
+        done = (used - self.warmup) / (1 - self.warmup)
+        return self.peak * (1 + math.cos(math.pi * done)) / 2
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Set the rate of the step to come."""
+        self.model.optimizer.learning_rate = self.rate(self.budget.fraction_used())
+
+
+class Validation(keras.callbacks.Callback):
+    """Add `val_…` to the epoch's logs, so that later callbacks see them as Keras' own.
+
+    Parameters
+    ----------
+    measure : callable () -> Verification
+        Judges the model as it is now, on identities it is not trained on.
+    guard : NanGuard
+        After a loss that is not finite there is nothing to measure.
+    """
+
+    def __init__(self, measure: Callable[[], Verification], guard: NanGuard) -> None:
+        super().__init__()
+        self.measure, self.guard = measure, guard
+        self.last: Verification | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Measure."""
+        if self.guard.problem is None:
+            self.last = self.measure()
+            if logs is not None:
+                logs |= {f"val_{name}": value for name, value in self.last.metrics().items()}
+
+
+class _KeepBest(BestWeights):
+    """`BestWeights` that stands back once the guard has stopped: nothing was measured then."""
+
+    def __init__(self, monitor: str, guard: NanGuard) -> None:
+        super().__init__(monitor)
+        self.guard = guard
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.guard.problem is None:
+            super().on_epoch_end(epoch, logs)
+
+
+class _Rows(keras.callbacks.Callback):
+    """Collects one row per epoch."""
+
+    def __init__(self, budget: Budget, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self.rows: list[dict[str, float]] = []
+        self._budget, self._clock = budget, clock
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._start = self._clock()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        seconds = round(self._clock() - self._start, 3)
+        row = {"epoch": epoch + 1, "step": self._budget.num_steps, "seconds": seconds}
+        self.rows.append(row | {name: float(value) for name, value in (logs or {}).items()})
+
+
+def fit_to_budget(
+    model: keras.Model,
+    batches: tf.data.Dataset,
+    num_batches: int,
+    *,
+    budget: str | int,
+    learning_rate: float,
+    weight_decay: float,
+    warmup: float,
+    ema: float | None,
+    validate_every: int | None,
+    measure: Callable[[], Verification] | None,
+    monitor: str | None,
+    callbacks: Iterable[Any],
+    verbose: int,
+    loss: Any = None,
+) -> list[dict[str, float]]:
+    """Compile with AdamW and fit until the budget is used up; give one row per epoch.
+
+    Parameters
+    ----------
+    batches, num_batches
+        An endless dataset, and how many of its batches are one pass over the data.
+    validate_every : int, optional
+        Passes per Keras epoch (each ends with a validation). None: as many as make 100 steps.
+    measure : callable () -> Verification, optional
+        See `Validation`. With it, `monitor` names the value by which the best epoch is kept.
+    loss
+        For `compile`; None if the model's `train_step` is its loss.
+
+    Raises
+    ------
+    ValueError
+        A setting is out of range, or the loss is no longer finite.
+    """
+    passes = validate_every or math.ceil(100 / num_batches)
+    limit = Budget(_in_steps(budget, num_batches))
+    guard = NanGuard()
+    rows = _Rows(limit, time.monotonic)
+    # The order matters: the guard sees the raw weights, then the average goes in, is measured,
+    # and is what the best epoch keeps; callers' callbacks see the finished logs.
+    ours: list[Any] = [guard, CosineToBudget(limit, learning_rate, warmup), limit]
+    ours += [WeightAverage(ema)] if ema is not None else []
+    if measure is not None:
+        ours.append(Validation(measure, guard))
+        ours += [_KeepBest(monitor, guard)] if monitor is not None else []
+    with model.distribute_strategy.scope():
+        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay)
+        optimizer.exclude_from_weight_decay(
+            # Decay pulls towards 0, which means nothing for a BatchNorm's scale or an offset.
+            var_list=[v for v in model.trainable_variables if v.shape.rank < 2]
+        )
+        # XLA is slower for convolutions on the CPU; on other devices Keras' default is off too.
+        model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+    model.fit(
+        batches,
+        steps_per_epoch=passes * num_batches,
+        epochs=_MANY_EPOCHS,
+        callbacks=[*ours, rows, *callbacks],
+        verbose=verbose,
+    )
+    return rows.rows
+
+
+# Not a limit: the budget ends training.
+_MANY_EPOCHS = 1_000_000
+
+
+def _in_steps(budget: str | int, num_batches: int) -> str:
+    """Count epochs as passes over the data, whatever Keras' epochs are."""
+    spec = parse_budget(budget)
+    if spec.kind == "epochs":
+        return f"{int(spec.amount) * num_batches}steps"
+    return f"{int(spec.amount)}steps" if spec.kind == "steps" else f"{spec.amount:.9f}s"
+
+
+def provenance(task: str, settings: dict[str, Any], **facts: Any) -> dict[str, Any]:
+    """Give the JSON-able record of a pretraining, with the versions it ran on."""
+    versions = {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "tf_keras": keras.__version__,
+        "numpy": np.__version__,
+    }
+    return {"task": task, "settings": settings, **facts, "versions": versions}

@@ -1,0 +1,1 @@
+"""What Keras' own fit needs from us."""

@@ -1,0 +1,328 @@
+"""What Keras' own `fit` needs from us: a guard against NaN, training budgets, best weights, averaged weights."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from auxtask.framework import keras, tf
+
+BudgetKind = Literal["epochs", "steps", "seconds"]
+
+
+class NanGuard(keras.callbacks.Callback):
+    """Stop at the first loss that is not finite, put back the last good weights, and raise when training ends.
+
+    Weights are remembered at the start, after each epoch and every `every` steps, and only if all are finite: a NaN
+    gradient poisons the weights one step before the loss shows it. Put it first in the list of callbacks, so that
+    the others see the restored weights.
+
+    Parameters
+    ----------
+    every : int
+        Steps between two copies of the weights within an epoch.
+
+    Raises
+    ------
+    ValueError
+        In `on_train_end` (so out of `fit`), naming the epoch and the step. Optimizer slots are not restored.
+    """
+
+    def __init__(self, every: int = 200) -> None:
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"every is {every}; valid: an integer >= 1")
+        self.every = every
+        self.problem: str | None = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Remember the weights as they are given."""
+        self.problem = None
+        self._step = 0
+        self._epoch = 0
+        self._good = self.model.get_weights()
+        if not _all_finite(self._good):
+            raise ValueError("the model has weights that are not finite before the first step")
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Know the epoch, for the message."""
+        self._epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Look at the loss."""
+        self._step += 1
+        loss = (logs or {}).get("loss")
+        if loss is not None and not np.all(np.isfinite(loss)):
+            self._stop(f"loss became {float(np.mean(loss))}")
+        elif self._step % self.every == 0:
+            self._remember()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Look at the weights: the last step's update shows in no later loss."""
+        if self.problem is None:
+            self._remember()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Raise if training was stopped."""
+        if self.problem is not None:
+            raise ValueError(self.problem)
+
+    def _remember(self) -> None:
+        weights = self.model.get_weights()
+        if _all_finite(weights):
+            self._good = weights
+        else:
+            self._stop("a weight became NaN or infinite")
+
+    def _stop(self, what: str) -> None:
+        self.problem = (
+            f"{what} at step {self._step} (epoch {self._epoch}); the last good weights are back in the model: "
+            "lower the learning rate, clip gradients, or check the inputs for NaN"
+        )
+        self.model.set_weights(self._good)
+        self.model.stop_training = True
+
+
+@dataclass(frozen=True)
+class BudgetSpec:
+    """How long to train: `amount` of `kind`, seconds being wall-clock time."""
+
+    kind: BudgetKind
+    amount: float
+
+
+_UNITS: dict[str, tuple[BudgetKind, float]] = {
+    **dict.fromkeys(("epoch", "epochs"), ("epochs", 1.0)),
+    **dict.fromkeys(("step", "steps"), ("steps", 1.0)),
+    **dict.fromkeys(("s", "sec", "second", "seconds"), ("seconds", 1.0)),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), ("seconds", 60.0)),
+    **dict.fromkeys(("h", "hour", "hours"), ("seconds", 3600.0)),
+}
+
+
+def parse_budget(text: str | int) -> BudgetSpec:
+    """Read a training budget: `"20min"`, `"90s"`, `"1.5h"`, `"500steps"`, `"3epochs"`, or an int of epochs.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, or not positive, or a broken number of steps or epochs.
+    """
+    valid = "valid: '20min', '90s', '1.5h', '500steps', '3epochs' or an integer of epochs"
+    if isinstance(text, bool) or not isinstance(text, (str, int)):
+        raise ValueError(f"budget is {text!r}; {valid}")
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", str(text).lower())
+    unit = (match.group(2) or "epochs") if match else ""
+    if match is None or unit not in _UNITS:
+        raise ValueError(f"budget is {text!r}; {valid}")
+    kind, factor = _UNITS[unit]
+    amount = float(match.group(1)) * factor
+    if amount <= 0 or (kind != "seconds" and amount != int(amount)):
+        raise ValueError(f"budget is {text!r}, and must be a positive whole number of {kind}; {valid}")
+    return BudgetSpec(kind, amount)
+
+
+class Budget(keras.callbacks.Callback):
+    """End training when a budget of epochs, steps or wall-clock time is used up.
+
+    The budget counts over the object's life, so one object given to several `fit` calls (the phases of a plan)
+    covers them all. Give `fit` more epochs than the budget can need.
+
+    Parameters
+    ----------
+    budget : str | int
+        As `parse_budget` reads it.
+    """
+
+    def __init__(self, budget: str | int) -> None:
+        super().__init__()
+        self.spec = parse_budget(budget)
+        self.num_steps = 0
+        self.num_epochs = 0
+        self._steps_per_epoch: int | None = None
+        self._started: float | None = None
+
+    def fraction_used(self) -> float:
+        """How much of the budget is gone, 0.0 to 1.0: lets a schedule finish its decay in time.
+
+        A budget of epochs counts parts of an epoch where Keras knows an epoch's length.
+        """
+        if self.spec.kind == "seconds":
+            used = 0.0 if self._started is None else time.monotonic() - self._started
+        elif self.spec.kind == "steps":
+            used = float(self.num_steps)
+        else:
+            part = self._steps_in_epoch / self._steps_per_epoch if self._steps_per_epoch else 0.0
+            used = self.num_epochs + min(part, 1.0)
+        return min(used / self.spec.amount, 1.0)
+
+    _steps_in_epoch = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Start the clock, once."""
+        self._steps_per_epoch = (self.params or {}).get("steps")
+        if self._started is None:
+            self._started = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count steps within this epoch."""
+        self._steps_in_epoch = 0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the step."""
+        done = batch + 1 - self._steps_in_epoch  # several, where Keras runs several steps per call
+        self._steps_in_epoch += done
+        self.num_steps += done
+        if self.spec.kind != "epochs" and self.fraction_used() >= 1.0:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the epoch."""
+        self.num_epochs += 1
+        self._steps_in_epoch = 0
+        if self.fraction_used() >= 1.0:
+            self.model.stop_training = True
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Put back the weights of the best epoch when training ends, and stop early if `patience` is given.
+
+    Parameters
+    ----------
+    monitor : str
+        A name in the epoch's logs, such as `val_loss` or `val_accuracy`.
+    mode : {"auto", "min", "max"}
+        Which direction is better; auto: more is better for accuracies, AUC, precision, recall and rank-1.
+    patience : int, optional
+        Stop after this many epochs in a row that were not better.
+
+    Attributes
+    ----------
+    best : float
+        Best value so far; `best_epoch` (1-based, 0 before the first) and `stopped_epoch` (0: not stopped) go with it.
+
+    Raises
+    ------
+    ValueError
+        For bad arguments; at an epoch's end if the logs have no `monitor`, naming those that exist.
+    """
+
+    def __init__(
+        self, monitor: str, mode: Literal["min", "max", "auto"] = "auto", patience: int | None = None
+    ) -> None:
+        super().__init__()
+        if mode not in ("min", "max", "auto"):
+            raise ValueError(f"mode is {mode!r}; valid: min, max, auto")
+        if patience is not None and (isinstance(patience, bool) or patience < 1):
+            raise ValueError(f"patience is {patience!r}; valid: None or an integer >= 1")
+        growing = re.search(r"acc|auc|precision|recall|rank|tar@", monitor) is not None
+        self.monitor = monitor
+        self.mode = mode if mode != "auto" else ("max" if growing else "min")
+        self.patience = patience
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Forget an earlier `fit`."""
+        self.best = -math.inf if self.mode == "max" else math.inf
+        self.best_epoch = 0
+        self.stopped_epoch = 0
+        self._waited = 0
+        self._weights: list[np.ndarray] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keep the weights if this epoch is the best."""
+        logs = logs or {}
+        if self.monitor not in logs:
+            raise ValueError(f"monitor is {self.monitor!r}; the logs have: {', '.join(sorted(logs))}")
+        value = float(logs[self.monitor])
+        better = value > self.best if self.mode == "max" else value < self.best
+        if better:
+            self.best, self.best_epoch, self._waited = value, epoch + 1, 0
+            self._weights = self.model.get_weights()
+            return
+        self._waited += 1
+        if self.patience is not None and self._waited >= self.patience:
+            self.stopped_epoch = epoch + 1
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Put the best weights back."""
+        if self._weights is not None:
+            self.model.set_weights(self._weights)
+
+
+class WeightAverage(keras.callbacks.Callback):
+    """Exponential moving average of all weights, BatchNorm's statistics included.
+
+    The average is in the model from validation to the start of the next epoch, and when training ends; training
+    itself goes on from the raw weights. So put it before `BestWeights` and checkpoints: they then keep the averaged
+    weights, which are those that validation measured. As in TensorFlow's `ExponentialMovingAverage`, the decay at
+    step t is `min(decay, (1 + t) / (10 + t))`, so that the random start is soon forgotten (Polyak and Juditsky, 1992).
+
+    Parameters
+    ----------
+    decay : float
+        In (0, 1); 0.999 averages over about the last thousand steps.
+    """
+
+    def __init__(self, decay: float = 0.999) -> None:
+        super().__init__()
+        if not 0.0 < decay < 1.0:
+            raise ValueError(f"decay is {decay}; valid: a number between 0 and 1")
+        self.decay = decay
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Start the average at the weights as they are given."""
+        self._weights = list(self.model.weights)
+        self._average = [tf.Variable(weight, trainable=False) for weight in self._weights]
+        self._raw: list[Any] | None = None
+        self._num_steps = tf.Variable(0.0, trainable=False)
+        self._update = tf.function(self._update_average)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Train on from the raw weights."""
+        if self._raw is not None:
+            for weight, raw in zip(self._weights, self._raw, strict=True):
+                weight.assign(raw)
+            self._raw = None
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move the average."""
+        self._update()
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Validate the average."""
+        self._swap_in()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Let later callbacks see the average, validated or not."""
+        self._swap_in()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Leave the average in the model."""
+        self._swap_in()
+
+    def _update_average(self) -> None:
+        self._num_steps.assign_add(1.0)
+        decay = tf.minimum(self.decay, (1.0 + self._num_steps) / (10.0 + self._num_steps))
+        for average, weight in zip(self._average, self._weights, strict=True):
+            if weight.dtype.is_floating:
+                # In this form a weight that never moves stays equal to the bit, as the ledger demands.
+                average.assign_add(tf.cast(1.0 - decay, average.dtype) * (weight - average))
+            else:
+                average.assign(weight)
+
+    def _swap_in(self) -> None:
+        if getattr(self, "_average", None) is None or self._raw is not None:
+            return
+        self._raw = [tf.identity(weight) for weight in self._weights]
+        for weight, average in zip(self._weights, self._average, strict=True):
+            weight.assign(average)
+
+
+def _all_finite(weights: list[np.ndarray]) -> bool:
+    return all(np.isfinite(w).all() for w in weights if np.issubdtype(w.dtype, np.floating))

@@ -1,0 +1,1 @@
+"""Reuse, freeze, fine-tune: knows nothing of faces or text."""

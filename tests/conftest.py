@@ -1,0 +1,23 @@
+"""What every test gets: real data only where AUXTASK_DATA names them, and no run folder in the checkout."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("AUXTASK_DATA"):
+        return
+    skip = pytest.mark.skip(reason="needs real data: set AUXTASK_DATA")
+    for item in items:
+        if item.get_closest_marker("data"):
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def data_root() -> Path:
+    """Return the folder that AUXTASK_DATA names (tests marked `data` only)."""
+    return Path(os.environ["AUXTASK_DATA"])

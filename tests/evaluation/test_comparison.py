@@ -1,0 +1,453 @@
+"""The grid of arms, budgets and draws: paired, nested, resumable, and blind to test labels."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from scipy import stats
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from auxtask.evaluation.comparison import Comparison, Examples, Outcome, Results
+
+NAMES = ("ann", "bob", "cy")
+
+
+def embedded(num_each: tuple[int, ...], seed: int, spread: float = 1.0) -> Examples:
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.repeat(np.arange(3), num_each))
+    return Examples(
+        np.eye(3)[labels] + spread * generator.normal(size=(len(labels), 3)), labels, NAMES
+    )
+
+
+POOL, TEST = embedded((8, 9, 10), seed=1), embedded((5, 20, 15), seed=2)
+
+
+def nearest_mean(train: Examples, test_items: np.ndarray, seed: int) -> np.ndarray:
+    means = np.stack([train.items[train.labels == c].mean(axis=0) for c in range(3)])
+    return -((test_items[:, None] - means) ** 2).sum(axis=-1)
+
+
+def guess(train: Examples, test_items: np.ndarray, seed: int) -> Outcome:
+    scores = np.random.default_rng([seed, len(train)]).normal(size=(len(test_items), 3))
+    return Outcome(scores, {"train_rank1": 0.5})
+
+
+ARMS = {"scratch": guess, "probe": nearest_mean}
+
+
+def compare(arms: dict[str, Any] | None = None, **settings_: Any) -> Comparison:
+    given_ = {"budgets": [1, 3], "draws": 4, "test": TEST, "pool": POOL} | settings_
+    return Comparison(ARMS if arms is None else arms, **given_)
+
+
+class KeptInMemory:
+    """As a run folder: only arrays survive, without pickle."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, np.ndarray]] = {}
+
+    def cell(self, key: str, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        if key not in self.kept:
+            arrays = compute()
+            assert all(type(a) is np.ndarray and not a.dtype.hasobject for a in arrays.values())
+            self.kept[key] = arrays
+        return self.kept[key]
+
+
+def plain(results: Results) -> list[dict[str, Any]]:
+    return [row for row in results.rows if row["metric"] != "seconds"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.sets(st.integers(1, 8), min_size=1, max_size=3), st.booleans())
+def test_draws_are_paired_over_arms_and_nested_in_the_budget(
+    seed: int, budgets: set[int], per_class: bool
+) -> None:
+    seen: dict[str, list[tuple[int, tuple[bytes, ...]]]] = {"one": [], "two": []}
+
+    def watch(name: str) -> Any:
+        def arm(train: Examples, test_items: np.ndarray, seed: int) -> np.ndarray:
+            seen[name].append((seed, tuple(item.tobytes() for item in train.items)))
+            return nearest_mean(POOL, test_items, seed)
+
+        return arm
+
+    arms = {name: watch(name) for name in seen}
+    grid = compare(
+        arms, budgets=list(budgets), draws=2, seed=seed, per_class=per_class, baseline=None
+    )
+    grid.run()
+    assert seen["one"] == seen["two"]
+    for draw in range(2):
+        cells = seen["one"][draw * len(budgets) : (draw + 1) * len(budgets)]
+        assert len({arm_seed for arm_seed, _ in cells}) == 1
+        for (_, few), (_, many) in zip(cells, cells[1:], strict=False):
+            assert set(few) < set(many)
+    assert seen["one"][0][0] != seen["one"][-1][0]
+
+
+def test_every_arm_is_tested_on_the_same_items_and_cannot_change_them() -> None:
+    def spoil(train: Examples, test_items: np.ndarray, seed: int) -> np.ndarray:
+        np.testing.assert_array_equal(test_items, TEST.items)
+        test_items[:] = 0
+        return nearest_mean(train, test_items, seed)
+
+    with pytest.raises(ValueError, match="cell spoil-1-draw0: .*read-only"):
+        compare({"spoil": spoil}, baseline=None).run()
+
+
+def test_rows_have_the_schema_of_result_json_and_are_unique() -> None:
+    results = compare(chosen={1: "probe", 3: "probe"}, variant="digits").run()
+    keys = ["arm", "budget", "budget_unit", "metric", "variant", "mean", "low", "high", "values"]
+    assert all(list(row) == keys for row in results.rows)
+    unique = {(r["arm"], r["budget"], r["metric"], r["variant"]) for r in results.rows}
+    assert len(unique) == len(results.rows)
+    assert json.loads(json.dumps(results.rows)) == results.rows
+    assert {type(row[key]) for row in results.rows for key in ("mean", "low", "high")} == {float}
+    metrics = {(r["arm"], r["metric"]) for r in results.rows}
+    both = {"rank1", "rank1_per_person", "seconds"}
+    gained = {"rank1_minus_scratch", "rank1_per_person_minus_scratch"}
+    assert metrics == {
+        *(("scratch", m) for m in both | {"train_rank1"}),
+        *(("probe", m) for m in both | gained),
+        *(("chosen", m) for m in both | gained),
+    }
+    assert {r["budget_unit"] for r in results.rows} == {"photos per person"}
+    assert all("variant" not in row for row in compare().run().rows)
+
+
+def test_values_are_scikit_learns_and_intervals_scipys() -> None:
+    grid = compare(budget_unit="labels")
+    row = grid.run().row("probe", 3)
+    per_person = grid.run().row("probe", 3, "rank1_per_person")
+    for draw in range(4):
+        scores = nearest_mean(POOL.take(grid.drawn(3, draw)), TEST.items, 0)
+        assert row["values"][draw] == accuracy_score(TEST.labels, scores.argmax(1))
+        assert per_person["values"][draw] == pytest.approx(
+            balanced_accuracy_score(TEST.labels, scores.argmax(1))
+        )
+    interval = stats.t.interval(0.95, 3, np.mean(row["values"]), stats.sem(row["values"]))
+    assert (row["low"], row["high"]) == pytest.approx(interval)
+
+
+def test_differences_are_paired_by_draw() -> None:
+    results = compare().run()
+    probe, scratch = results.row("probe", 1)["values"], results.row("scratch", 1)["values"]
+    difference = results.row("probe", 1, "rank1_minus_scratch")
+    assert difference["values"] == pytest.approx(np.subtract(probe, scratch))
+    test = stats.ttest_rel(probe, scratch).confidence_interval(0.95)
+    assert (difference["low"], difference["high"]) == pytest.approx((test.low, test.high))
+
+
+def test_an_arm_may_have_fewer_draws_and_is_paired_with_the_first_ones() -> None:
+    results = compare(arm_draws={"scratch": 2}, chosen={1: "probe", 3: "scratch"}).run()
+    assert len(results.row("probe", 1)["values"]) == 4
+    assert len(results.row("scratch", 1)["values"]) == 2
+    assert results.row("probe", 1, "rank1_minus_scratch")["values"] == pytest.approx(
+        np.subtract(results.row("probe", 1)["values"][:2], results.row("scratch", 1)["values"])
+    )
+    assert results.row("chosen", 3)["values"] == results.row("scratch", 3)["values"]
+    assert any("4; scratch 2" in note for note in results.notes)
+
+
+def test_one_draw_has_no_interval() -> None:
+    results = compare(draws=1, chosen={1: "probe", 3: "probe"}).run()
+    assert {(row["low"], row["high"]) for row in results.rows} == {(None, None)}
+    assert "no interval" in results.sentence()
+
+
+def test_finished_cells_are_kept_and_not_computed_again() -> None:
+    run, calls = KeptInMemory(), []
+
+    def counted(train: Examples, test_items: np.ndarray, seed: int) -> np.ndarray:
+        calls.append(len(train))
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return nearest_mean(train, test_items, seed)
+
+    arms = {"scratch": guess, "probe": counted}
+    with pytest.raises(KeyboardInterrupt):
+        compare(arms, run=run).run()
+    assert len(run.kept) == 7
+    resumed = compare(arms, run=run).run()
+    assert len(calls) == 8 + 1
+    again = compare(arms, run=run).run()
+    assert len(calls) == 8 + 1
+    assert again.rows == resumed.rows
+    assert plain(again) == plain(compare().run())
+    wider = compare(arms, run=run, budgets=[1, 2, 3], draws=5).run()
+    assert len(calls) == 9 + 7
+    assert wider.row("probe", 3)["values"][:4] == again.row("probe", 3)["values"]
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"test": TEST.take(range(20))}])
+def test_cells_kept_from_other_data_or_seed_are_refused(other: dict[str, Any]) -> None:
+    run = KeptInMemory()
+    compare(run=run).run()
+    with pytest.raises(ValueError, match="cell scratch-1-draw0 was kept from other data"):
+        compare(run=run, **other).run()
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (ValueError("loss is nan"), ValueError),
+        (FileNotFoundError("no photo"), OSError),
+        (TypeError("odd"), TypeError),
+        (UnicodeDecodeError("utf-8", b"", 0, 1, "odd"), ValueError),
+        (ZeroDivisionError("odd"), RuntimeError),
+    ],
+)
+def test_the_error_of_an_arm_names_the_cell_and_keeps_the_others(
+    raised: Exception, expected: type[Exception]
+) -> None:
+    def fails_at_3(train: Examples, test_items: np.ndarray, seed: int) -> np.ndarray:
+        if len(train) == 9:
+            raise raised
+        return nearest_mean(train, test_items, seed)
+
+    run = KeptInMemory()
+    with pytest.raises(expected, match=f"cell probe-3-draw0: .*{re.escape(str(raised))}") as caught:
+        compare({"scratch": guess, "probe": fails_at_3}, run=run).run()
+    assert caught.value.__cause__ is raised
+    assert list(run.kept) == ["scratch-1-draw0", "probe-1-draw0", "scratch-3-draw0"]
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (np.zeros((40, 2)), "scores must be [40, 3], not [40, 2]"),
+        (np.zeros(40, int), "not [40]"),
+        (np.full((40, 3), np.nan), "item 0 are not all finite"),
+        (Outcome(np.zeros((40, 3)), {"rank1": 1.0}), "must not return the metric 'rank1'"),
+        (Outcome(np.zeros((40, 3)), {"train_rank1": np.nan}), "must be a finite number"),
+    ],
+)
+def test_what_is_no_outcome_is_refused(returned: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"cell odd-1-draw0: {message}"[:17])) as caught:
+        compare({"odd": lambda *_: returned}, baseline=None).run()
+    assert message in str(caught.value)
+
+
+def test_an_arm_may_time_itself() -> None:
+    arms = {"scratch": lambda _, items, seed: Outcome(np.eye(3)[TEST.labels], {"seconds": 7.5})}
+    row = compare(arms).run().row("scratch", 1, "seconds")
+    assert row["values"] == [7.5] * 4
+
+
+def test_chosen_copies_the_cells_of_the_named_arm_and_says_which() -> None:
+    results = compare(chosen={1: "scratch", 3: "probe", 10: "probe"}).run()
+    for budget, arm in ((1, "scratch"), (3, "probe")):
+        for metric in ("rank1", "rank1_per_person", "seconds"):
+            assert results.row("chosen", budget, metric) == results.row(arm, budget, metric) | {
+                "arm": "chosen"
+            }
+        assert f"chosen at {budget} photos per person: {arm}, without test labels" in results.notes
+    assert results.row("chosen", 1, "rank1_minus_scratch")["values"] == [0.0] * 4
+    assert results.mistakes("chosen", 3) == results.mistakes("probe", 3)
+
+
+def test_a_choosing_callable_sees_only_the_labelled_examples_of_its_draw() -> None:
+    asked: list[tuple[int, Examples]] = []
+
+    def choose(budget: int, train: Examples) -> str:
+        asked.append((budget, train))
+        return "probe" if len(asked) % 2 else "scratch"
+
+    grid = compare(chosen=choose)
+    results = grid.run()
+    assert [budget for budget, _ in asked] == [1] * 4 + [3] * 4
+    for i, (budget, train) in enumerate(asked):
+        np.testing.assert_array_equal(train.items, POOL.items[grid.drawn(budget, i % 4)])
+    probe, scratch = results.row("probe", 1)["values"], results.row("scratch", 1)["values"]
+    assert results.row("chosen", 1)["values"] == [probe[0], scratch[1], probe[2], scratch[3]]
+    assert any("probe in 2 of 4 draws, scratch in 2 of 4 draws" in n for n in results.notes)
+    assert not any(r["arm"] == "chosen" and r["metric"] == "train_rank1" for r in results.rows)
+
+
+def test_no_arm_and_no_choice_depends_on_test_labels() -> None:
+    turned = Examples(TEST.items, (TEST.labels + 1) % 3, NAMES)
+    choose = {1: "probe", 3: "probe"}
+    one, other = compare(chosen=choose).run(), compare(chosen=choose, test=turned).run()
+    for key, cell in one.predictions.items():
+        for name in ("item", "prediction", "score"):
+            np.testing.assert_array_equal(other.predictions[key][name], cell[name])
+    assert one.picks == other.picks
+
+
+def test_only_restricts_the_arms_and_chosen_brings_its_own() -> None:
+    arms = {"pixels": guess, **ARMS}
+    chosen = {1: "probe", 3: "probe"}
+    assert compare(arms, only=["probe"]).run().arms == ("probe",)
+    assert compare(arms, only=["scratch", "chosen"], chosen=chosen).run().arms == (
+        "scratch",
+        "probe",
+    )
+    without = compare(arms, only=["pixels"], chosen=chosen).run()
+    assert {row["arm"] for row in without.rows} == {"pixels"}
+    assert not any("minus" in row["metric"] for row in without.rows)
+    assert any("probe was chosen but left out" in note for note in without.notes)
+    assert "no gain is claimed" in without.sentence()
+
+
+def test_restricting_arms_changes_no_value() -> None:
+    assert compare(only=["probe"]).run().row("probe", 3) == compare().run().row("probe", 3)
+
+
+def test_predictions_hold_every_cell_and_need_no_pickle(tmp_path: Any) -> None:
+    results = compare(chosen={1: "probe", 3: "probe"}).run()
+    np.savez(tmp_path / "predictions.npz", **results.predictions)
+    with np.load(tmp_path / "predictions.npz", allow_pickle=False) as kept:
+        assert len(kept.files) == 2 * 2 * 4
+        cell = kept["probe-3-draw2"]
+    assert cell.dtype.names == ("item", "label", "prediction", "score")
+    np.testing.assert_array_equal(cell["item"], np.arange(40))
+    np.testing.assert_array_equal(cell["label"], TEST.labels)
+    assert (cell["label"] == cell["prediction"]).mean() == results.row("probe", 3)["values"][2]
+
+
+def test_mistakes_are_the_wrong_predictions_with_the_highest_scores() -> None:
+    grid = compare()
+    results = grid.run()
+    scores = nearest_mean(POOL.take(grid.drawn(1, 1)), TEST.items, 0)
+    wrong = [i for i in range(40) if scores[i].argmax() != TEST.labels[i]]
+    expected = sorted(wrong, key=lambda i: -scores[i].max())
+    found = results.mistakes("probe", 1, k=3, draw=1)
+    assert [m.item for m in found] == expected[:3]
+    for mistake in found:
+        assert mistake.true == NAMES[TEST.labels[mistake.item]]
+        assert mistake.predicted == NAMES[scores[mistake.item].argmax()]
+        assert mistake.score == pytest.approx(scores[mistake.item].max())
+    assert len(results.mistakes("probe", 1, k=1000, draw=1)) == len(wrong)
+    with pytest.raises(ValueError, match="no cell of arm 'probe', budget 2"):
+        results.mistakes("probe", 2)
+
+
+def test_the_table_shows_arms_by_budgets_with_intervals() -> None:
+    results = compare(chosen={1: "probe", 3: "probe"}).run()
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(results.table())
+    text = console.export_text()
+    row = results.row("probe", 3)
+    assert f"{100 * row['mean']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]" in text
+    gain = results.row("chosen", 1, "rank1_minus_scratch")
+    assert f"{100 * gain['mean']:+.1f} [{100 * gain['low']:+.1f}, " in text
+    for word in ("scratch", "chosen - scratch", "rank1 in % at photos per person", "draws (4)"):
+        assert word in text
+
+
+def test_the_sentence_says_the_gain_its_budget_and_its_interval() -> None:
+    arms = {"scratch": guess, "probe": lambda _, items, seed: np.eye(3)[TEST.labels]}
+    results = compare(arms, chosen={1: "probe", 3: "probe"}).run()
+    rows = [results.row("chosen", budget, "rank1_minus_scratch") for budget in (1, 3)]
+    least, most = sorted(rows, key=lambda row: row["mean"])
+    assert results.sentence() == (
+        f"Pretraining gained, over scratch and at most, {100 * most['mean']:+.1f} points of rank1 "
+        f"at {most['budget']} photos per person (probe; 95 % interval {100 * most['low']:+.1f} to "
+        f"{100 * most['high']:+.1f}); the least, {100 * least['mean']:+.1f} points of rank1 at "
+        f"{least['budget']} photos per person (probe; 95 % interval {100 * least['low']:+.1f} to "
+        f"{100 * least['high']:+.1f})."
+    )
+
+
+def test_the_sentence_is_honest_where_the_interval_includes_0_or_lies_below() -> None:
+    results = compare({"scratch": guess, "probe": guess}, chosen={1: "probe", 3: "probe"}).run()
+    assert results.sentence().startswith("No gain over scratch is shown: the most, +0.0 points")
+    assert results.sentence().count("includes 0") == 2
+    right = {"scratch": lambda *_: np.eye(3)[TEST.labels], "probe": guess}
+    worse = compare(right, budgets=[3], chosen={3: "probe"}).run().sentence()
+    assert worse.startswith("No gain over scratch is shown: the most, -")
+    assert "includes 0" not in worse
+    assert "no gain is claimed" in compare().run().sentence()
+
+
+def test_progress_is_told_before_each_cell_and_at_the_end() -> None:
+    told: list[tuple[int, int, str]] = []
+    compare(draws=1).run(progress=lambda *state: told.append(state))
+    assert told == [
+        (0, 4, "scratch-1-draw0"),
+        (1, 4, "probe-1-draw0"),
+        (2, 4, "scratch-3-draw0"),
+        (3, 4, "probe-3-draw0"),
+        (4, 4, ""),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["images", "strings", "paths"])
+def test_items_of_any_kind_reach_the_arms(kind: str) -> None:
+    labels = np.arange(12) % 3
+    items = {
+        "images": np.arange(12 * 48, dtype=np.uint16).astype(np.uint8).reshape(12, 4, 4, 3),
+        "strings": np.array([f"text {i}" for i in range(12)]),
+        "paths": np.array([f"photo{i}.jpg" for i in range(12)], object),
+    }[kind]
+    if kind == "images":
+        items[:, 0, 0, 0] = np.arange(12)
+    everything = Examples(items, labels, NAMES, index=np.arange(12))
+
+    def arm(train: Examples, test_items: np.ndarray, seed: int) -> np.ndarray:
+        np.testing.assert_array_equal(test_items, items[6:])
+        assert train.items.dtype == items.dtype
+        return np.zeros((6, 3))
+
+    results = Comparison(
+        {"scratch": arm}, [1, 2], 1, everything.take(range(6, 12)), pool=everything.take(range(6))
+    ).run()
+    assert results.row("scratch", 2)["mean"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"only": ["prob"]}, "no arm 'prob' among scratch, probe; did you mean 'probe'?"),
+        ({"only": ["chosen"]}, "no arm 'chosen'"),
+        ({"only": []}, "at least one arm"),
+        ({"baseline": "scrath"}, "no baseline 'scrath' among scratch, probe; did you mean"),
+        ({"arm_draws": {"prob": 1}}, "no arm 'prob'"),
+        ({"arm_draws": {"probe": 5}}, "arm_draws['probe'] is 5, more than the 4 draws"),
+        ({"arm_draws": {"probe": 0}}, "arm_draws['probe'] must be a whole number"),
+        ({"chosen": {1: "prob", 3: "probe"}}, "no arm 'prob'"),
+        ({"chosen": {1: "probe"}}, "no budget 3 among 1"),
+        ({"metric": "rank-1"}, "no metric 'rank-1' among rank1, accuracy; did you mean 'rank1'"),
+        ({"budgets": []}, "budgets must be different and at least one"),
+        ({"budgets": [3, 3]}, "not [3, 3]"),
+        ({"budgets": [0]}, "a budget must be a whole number of at least 1, not 0"),
+        ({"budgets": [True]}, "not True"),
+        ({"budgets": [9]}, "9 photos per person is more than the pool holds: ann has 8 of 9"),
+        ({"draws": 0}, "draws must be a whole number"),
+        ({"test": POOL}, "27 test items are also in the pool"),
+        ({"test": Examples(TEST.items, TEST.labels, ("a", "b", "c"))}, "the same classes"),
+    ],
+)
+def test_arguments_that_make_no_comparison_are_refused_before_any_arm_runs(
+    change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        compare(**change)
+
+
+@pytest.mark.parametrize("name", ["chosen", "", "a/b", "../x", "a b"])
+def test_names_that_would_not_be_files_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="cannot name an arm"):
+        compare({name: guess}, baseline=None)
+    if name != "chosen":
+        with pytest.raises(ValueError, match="cannot name a variant"):
+            compare(variant=name)
+
+
+def test_a_choosing_callable_that_names_no_arm_is_refused_before_any_arm_runs() -> None:
+    def never(*_: Any) -> np.ndarray:
+        raise AssertionError("an arm was called")
+
+    with pytest.raises(ValueError, match="no arm 'prob'.*did you mean 'probe'"):
+        compare({"scratch": never, "probe": never}, chosen=lambda *_: "prob").run()

@@ -1,0 +1,201 @@
+"""NanGuard, Budget, BestWeights and WeightAverage inside Keras' own fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from auxtask.framework import keras, tf
+from auxtask.training.callbacks import BestWeights, Budget, NanGuard, WeightAverage, parse_budget
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(32, 3)).astype("float32")
+Y = X.sum(1, keepdims=True)
+
+
+def small_model(rate=0.05, loss="mse"):
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(4, input_shape=(3,)), keras.layers.BatchNormalization()]
+    model = keras.Sequential([*layers, keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate), loss)
+    return model
+
+
+def fit(model, callbacks, epochs=3, y=Y, validation_data=None):
+    return model.fit(
+        X, y, batch_size=8, epochs=epochs, shuffle=False, verbose=0,
+        callbacks=callbacks, validation_data=validation_data,
+    )
+
+
+class Record(keras.callbacks.Callback):
+    """Copies the weights at each moment that its name list asks for."""
+
+    def __init__(self):
+        super().__init__()
+        self.after_steps, self.at_epoch_end, self.steps = [], [], 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        self.after_steps.append(self.model.get_weights())
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.at_epoch_end.append(self.model.get_weights())
+
+
+def same(left, right):
+    return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+def test_nan_guard_stops_names_the_step_and_restores_the_last_good_weights():
+    bad = Y.copy()
+    bad[20] = np.nan  # the third batch of each epoch
+    model = small_model()
+    before, record = model.get_weights(), Record()
+    with pytest.raises(ValueError, match=r"loss became nan at step 3 \(epoch 1\)"):
+        fit(model, [NanGuard(), record], y=bad)
+    assert record.steps == 3
+    assert same(model.get_weights(), before)
+
+
+def test_nan_guard_keeps_a_copy_every_few_steps_and_never_a_poisoned_one():
+    bad = Y.copy()
+    bad[30] = np.nan
+    model, record = small_model(), Record()
+    with pytest.raises(ValueError, match="step 4"):
+        fit(model, [NanGuard(every=2), record], y=bad)
+    assert same(model.get_weights(), record.after_steps[1])
+
+
+def test_nan_guard_sees_a_last_update_that_no_loss_shows():
+    @tf.custom_gradient
+    def poison(x):
+        return x, lambda upstream: upstream * np.nan
+
+    model = small_model(loss=lambda y, p: tf.reduce_mean(poison(p)))
+    with pytest.raises(ValueError, match="weight became NaN or infinite at step 1"):
+        model.fit(X, Y, batch_size=32, epochs=1, verbose=0, callbacks=[NanGuard()])
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_nan_guard_changes_nothing_in_healthy_training():
+    plain, guarded = small_model(), small_model()
+    fit(plain, [])
+    fit(guarded, [NanGuard(every=1)])
+    assert same(plain.get_weights(), guarded.get_weights())
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "amount"),
+    [
+        ("20min", "seconds", 1200), ("90s", "seconds", 90), ("1.5h", "seconds", 5400),
+        ("500steps", "steps", 500), ("500 steps", "steps", 500), ("3epochs", "epochs", 3),
+        ("1epoch", "epochs", 1), (7, "epochs", 7), ("7", "epochs", 7),
+    ],
+)
+def test_budgets_are_read(text, kind, amount):
+    assert (parse_budget(text).kind, parse_budget(text).amount) == (kind, amount)
+
+
+@pytest.mark.parametrize("text", ["", "min", "-3epochs", "0s", "2.5steps", "5 parsecs", None, 1.5, True, 0, -1])
+def test_bad_budgets_name_the_valid_forms(text):
+    with pytest.raises(ValueError, match="valid: '20min'"):
+        parse_budget(text)
+
+
+def test_a_step_budget_ends_within_an_epoch_and_spans_fits():
+    model, budget, record = small_model(), Budget("6steps"), Record()
+    fit(model, [budget, record], epochs=1)
+    assert budget.fraction_used() == pytest.approx(4 / 6)
+    fit(model, [budget, record], epochs=10)
+    assert (record.steps, budget.fraction_used()) == (6, 1.0)
+
+
+def test_an_epoch_budget_counts_parts_of_epochs():
+    model, budget, seen = small_model(), Budget(2), []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(budget.fraction_used())
+
+    history = fit(model, [budget, Watch()], epochs=10)
+    assert len(history.epoch) == 2
+    assert seen == pytest.approx([i / 8 for i in range(1, 9)])
+
+
+def test_a_time_budget_stops(monkeypatch):
+    clock = iter(np.arange(0.0, 1000.0, 0.5))
+    monkeypatch.setattr("auxtask.training.callbacks.time.monotonic", lambda: next(clock))
+    record = Record()
+    fit(small_model(), [Budget("3s"), record], epochs=10)
+    assert 1 <= record.steps <= 8
+
+
+def test_best_weights_restores_the_best_epoch_and_stops_after_patience():
+    model, record = small_model(rate=0.05), Record()
+
+    class Script(keras.callbacks.Callback):
+        values = iter([3.0, 1.0, np.nan, 2.0, 0.5])
+
+        def on_epoch_end(self, epoch, logs=None):
+            logs["score"] = next(self.values)
+
+    best = BestWeights("score", mode="min", patience=2)
+    history = fit(model, [Script(), record, best], epochs=5)
+    assert (len(history.epoch), best.best, best.best_epoch, best.stopped_epoch) == (4, 1.0, 2, 4)
+    assert same(model.get_weights(), record.at_epoch_end[1])
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode"), [("val_accuracy", "max"), ("auc", "max"), ("val_loss", "min"), ("eer", "min")]
+)
+def test_best_weights_knows_which_way_is_better(monitor, mode):
+    assert BestWeights(monitor).mode == mode
+
+
+def test_best_weights_names_the_logs_that_exist():
+    with pytest.raises(ValueError, match="monitor is 'val_loss'; the logs have: loss"):
+        fit(small_model(), [BestWeights("val_loss")])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: BestWeights("loss", mode="best"), lambda: BestWeights("loss", patience=0),
+        lambda: WeightAverage(1.0), lambda: WeightAverage(0), lambda: NanGuard(0),
+    ],
+)
+def test_bad_arguments_are_refused(make):
+    with pytest.raises(ValueError, match="valid"):
+        make()
+
+
+def test_weight_average_follows_its_formula_and_trains_on_from_raw_weights():
+    plain, record = small_model(), Record()
+    start = plain.get_weights()
+    fit(plain, [record], epochs=2)
+    averaged = small_model()
+    fit(averaged, [WeightAverage(0.7)], epochs=2, validation_data=(X, Y))
+    expected = [w.astype(np.float64) for w in start]
+    for t, weights in enumerate(record.after_steps, start=1):
+        decay = min(0.7, (1 + t) / (10 + t))
+        expected = [decay * e + (1 - decay) * w for e, w in zip(expected, weights, strict=True)]
+    for got, want in zip(averaged.get_weights(), expected, strict=True):  # BatchNorm's statistics too
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+def test_validation_and_best_weights_see_the_average():
+    model, record = small_model(), Record()
+    best = BestWeights("val_loss")
+    history = fit(model, [WeightAverage(0.5), record, best], epochs=3, validation_data=(X, Y))
+    assert model.evaluate(X, Y, verbose=0) == pytest.approx(min(history.history["val_loss"]), rel=1e-5)
+    assert same(model.get_weights(), record.at_epoch_end[best.best_epoch - 1])
+
+
+def test_a_weight_that_does_not_move_is_averaged_to_the_bit():
+    model = small_model()
+    model.layers[0].trainable = False
+    model.compile("sgd", "mse")
+    before = model.layers[0].get_weights()
+    fit(model, [WeightAverage(0.9)])
+    assert same(model.layers[0].get_weights(), before)
