@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from auxtask.training.inputs import as_dataset as as_dataset
     from auxtask.training.optimizers import GroupRates as GroupRates
     from auxtask.transfer.cloning import reuse as reuse
-    from auxtask.transfer.cutting import cuts as cuts
     from auxtask.transfer.fine_tuning import fine_tune as fine_tune
     from auxtask.transfer.freezing import freeze as freeze
     from auxtask.transfer.freezing import unfreeze as unfreeze
@@ -90,7 +89,6 @@ _HOME = {
     "WeightAverage": "auxtask.training.callbacks",
     "WeightedSum": "auxtask.losses.weighted_sum",
     "as_dataset": "auxtask.training.inputs",
-    "cuts": "auxtask.transfer.cutting",
     "embed": "auxtask.backbones.embedding",
     "fine_tune": "auxtask.transfer.fine_tuning",
     "fixed_test_half": "auxtask.data.splits",

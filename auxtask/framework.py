@@ -126,3 +126,6 @@ with _quiet_standard_error():
 
     # The search for devices writes to the terminal too, and would otherwise do so at the first operation.
     tf.config.list_physical_devices()
+
+# Python's side of TensorFlow warns about retracing and slow callbacks, which users of recipes cannot act on.
+tf.get_logger().setLevel("ERROR")

@@ -57,7 +57,7 @@ PHOTOS = Settings(
     size=80,
     network={"size": 72, "stages": (64, 128, 256), "strides": (2, 2, 2), "stem": 24, "dropout": 0.2},
     batch={"people": 96, "photos": 2, "singles": 48},
-    pretraining="2400steps",
+    pretraining="2200steps",
     scratch=(30, 1e-3),
     tune=(12, 1e-3, 1e-4),
 )
@@ -94,7 +94,7 @@ def check(config: Config, run: at.Run) -> None:
 
 def pretrain(config: Config, run: at.Run, settings: Settings, strangers: at.FaceData) -> "at.Model":
     """Learn "same face or not?" on strangers, watched on strangers who are left out."""
-    seen, held_out = strangers.split_people(0.97, seed=run.seed)
+    seen, held_out = strangers.split_people(0.03, seed=run.seed)
     backbone = at.residual_backbone(**settings.network, seed=run.seed)
     task = at.SameFace(backbone, margin_weight=1.0, seed=run.seed)
     length = config.pretraining or ("60steps" if config.quick else settings.pretraining)
@@ -150,7 +150,7 @@ def main(config: Config, run: at.Run) -> None:
             arm_draws={"scratch": trained, "probe_then_tune": trained},
         )  # fmt: skip
         with run.progress("cells", unit="cells") as bar:
-            results = comparison.run(lambda done, total, key: bar.update(done, total, key))
+            results = comparison.run(lambda done, total, key: bar.advance(int(done > 0), key))
     report(run, targets, test, features, backbone, results, settings)
     if config.dataset == "drawn":
         run.note(

@@ -264,4 +264,9 @@ def _import(target: str) -> Any:
 
 
 def _failed(name: Any, kind: str, verb: str, error: Exception) -> str:
-    return f"layer {name} ({kind}) cannot be {verb}: {first_line(error)}"
+    lines = [line.strip() for line in str(error).splitlines()]
+    # Keras wraps the reason in lines that say only where it happened.
+    wrapped = ("Error when deserializing", "Exception encountered when")
+    reasons = [line for line in lines if line and not line.startswith(wrapped)]
+    reason = reasons[0].removeprefix("Exception encountered: ") if reasons else first_line(error)
+    return f"layer {name} ({kind}) cannot be {verb}: {reason}"

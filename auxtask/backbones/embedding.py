@@ -47,14 +47,9 @@ def embed(
         return np.zeros((0, backbone.output_shape[-1]), np.float32)
     batch_size = min(batch_size, len(images))
     parts = []
-    for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size]
-        filled = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch), axis=0)])
-        views = [
-            _unit(backbone.predict_on_batch(view))
-            for view in _views(filled, crops, mirror, size)
-        ]
-        parts.append(_unit(sum(views[1:], views[0]))[: len(batch)])
+    for batch, count in _full_batches(images, batch_size):
+        views = [_unit(backbone.predict_on_batch(view)) for view in _views(batch, crops, mirror, size)]
+        parts.append(_unit(sum(views[1:], views[0]))[:count])
     return np.concatenate(parts)
 
 
@@ -76,10 +71,18 @@ def predict_views(model: keras.Model, images: np.ndarray, crop: float = 0.9) -> 
     images = np.asarray(images)
     size = _check(model, images, (crop,), 1)
     parts = [np.zeros((0, model.output_shape[-1]), np.float32)]
-    for start in range(0, len(images), 200):
-        views = list(_views(images[start : start + 200], (crop,), True, size))
-        parts.append(sum(model.predict_on_batch(view) for view in views) / len(views))
+    for batch, count in _full_batches(images, min(200, max(1, len(images)))):
+        views = list(_views(batch, (crop,), True, size))
+        parts.append((sum(model.predict_on_batch(view) for view in views) / len(views))[:count])
     return np.concatenate(parts)
+
+
+def _full_batches(images: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield batches of one size, so that one trace serves all, and how many of each count."""
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size]
+        filled = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch), axis=0)])
+        yield filled, len(batch)
 
 
 def _views(

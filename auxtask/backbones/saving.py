@@ -7,12 +7,11 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from auxtask.backbones.allow_list import (
@@ -24,22 +23,20 @@ from auxtask.backbones.allow_list import (
 )
 from auxtask.backbones.atomic_folder import DESCRIPTION, atomic_folder
 from auxtask.backbones.building import build_model
-from auxtask.backbones.untrusted_file import (
-    MAX_JSON_BYTES,
-    first_line,
-    read_bounded,
-    read_json,
-    reading,
+from auxtask.backbones.description import (
+    FORMAT,
+    plain,
+    read_description,
+    read_tensors,
+    write_description,
 )
+from auxtask.backbones.untrusted_file import first_line, reading
 from auxtask.backbones.weight_paths import layer_paths, weight_paths
 from auxtask.framework import keras, tf
 from auxtask.transfer.groups import layer_groups, set_groups
 
 WEIGHTS = "weights.safetensors"
-FORMAT = "auxtask"
-FORMAT_VERSION = 1
 MODEL_KINDS = ("backbone", "model")
-MAX_HEADER_BYTES = 16 * 2**20
 
 
 def save_backbone(
@@ -82,7 +79,7 @@ def save_backbone(
     if kind not in MODEL_KINDS:
         raise ValueError(f"kind={kind!r}: expected one of {', '.join(MODEL_KINDS)}")
     try:
-        architecture = _architecture(model, check_custom_layers(custom_layers))
+        architecture, rebuilt = _architecture(model, check_custom_layers(custom_layers))
         weights = _arrays(model)
     except ValueError as error:
         name = getattr(model, "name", model)
@@ -91,7 +88,7 @@ def save_backbone(
     description = {
         "kind": kind,
         "architecture": architecture,
-        "groups": _grouping(model),
+        "groups": _grouping(model, rebuilt),
         "frozen": [path for path, layer in layer_paths(model).items() if not layer.trainable],
         "preprocessing": preprocessing,
         "provenance": {**(provenance or {}), "versions": _versions()},
@@ -140,61 +137,10 @@ def load_backbone(
     return model
 
 
-def read_description(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a saved folder's description without building anything.
-
-    Returns
-    -------
-    dict
-        `kind`, `provenance`, `preprocessing`, `groups`, … as written.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no description.
-    ValueError
-        It is damaged, too long, too deep, or of another format.
-    """
-    path = Path(folder) / DESCRIPTION
-    with reading(path, "a description of ours"):
-        description = read_json(read_bounded(path))
-        if not isinstance(description, dict) or description.get("format") != FORMAT:
-            raise ValueError("is not a description written by auxtask")
-        version = description.get("format_version")
-        if version != FORMAT_VERSION:
-            raise ValueError(f"has format version {version}; this auxtask reads {FORMAT_VERSION}")
-        if not isinstance(description.get("kind"), str):
-            raise ValueError("does not say of what kind it is")
-    return description
-
-
-def write_description(folder: Path, description: Mapping[str, Any]) -> None:
-    """Write a folder's description; `description` must be plain JSON (NumPy numbers are turned)."""
-    full = {"format": FORMAT, "format_version": FORMAT_VERSION, **description}
-    try:
-        text = json.dumps(full, indent=1, default=_plain)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{folder}: the description is not plain JSON ({error})") from None
-    if len(text) > MAX_JSON_BYTES:
-        raise ValueError(f"{folder}: the description would exceed {MAX_JSON_BYTES:,} bytes")
-    (folder / DESCRIPTION).write_text(text, encoding="utf-8")
-
-
-def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
-    """Read a safetensors file, its header bounded, and its content checked against `sha256`."""
-    with open(path, "rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-        if header > MAX_HEADER_BYTES:
-            raise ValueError(f"its header has over {MAX_HEADER_BYTES:,} bytes, or it is damaged")
-        file.seek(0)
-        if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            raise ValueError("is damaged, or belongs to another save (its checksum differs)")
-    with safetensors.safe_open(path, framework="np") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-
-
-def _architecture(model: keras.Model, custom: dict[str, Any]) -> dict[str, Any]:
-    """Describe the model, and prove that the description rebuilds it."""
+def _architecture(
+    model: keras.Model, custom: dict[str, Any]
+) -> tuple[dict[str, Any], keras.Model]:
+    """Describe the model, and prove by a rebuilt one that the description suffices."""
     if not isinstance(model, keras.Model):
         raise ValueError(f"it is a {type(model).__name__}, not a Keras model")
     if not isinstance(model, keras.Sequential) and not model._is_graph_network:
@@ -205,29 +151,47 @@ def _architecture(model: keras.Model, custom: dict[str, Any]) -> dict[str, Any]:
     if not model.built:
         raise ValueError("it has no input shape yet; call it once on data first")
     custom = {**_own_classes(model), **custom}
+    for layer in _graph_layers(model):
+        if _is_stock(type(layer)):  # before get_config, which fails on some that are not allowed
+            check_architecture({"class_name": type(layer).__name__, "config": {"name": layer.name}})
     try:
         config = keras.saving.serialize_keras_object(model.get_config())
     except (NotImplementedError, TypeError) as error:
         raise ValueError(f"a layer's get_config fails ({first_line(error)})") from error
     entry = {"class_name": type(model).__name__, "config": config}
     # Through JSON, as it will come back: no tuples, no keys that are numbers.
-    architecture = check_architecture(json.loads(json.dumps(entry, default=_plain)), custom)
+    architecture = check_architecture(json.loads(json.dumps(entry, default=plain)), custom)
     _mark_shared(architecture, model)
-    rebuilt = weight_paths(build_model(architecture, custom))
-    shapes = {path: tuple(weight.shape) for path, weight in weight_paths(model).items()}
-    if shapes != {path: tuple(weight.shape) for path, weight in rebuilt.items()}:
+    rebuilt = build_model(architecture, custom)
+    shapes, others = _shapes(model), _shapes(rebuilt)
+    if shapes != others:
         raise ValueError(
             "rebuilt from its configs it has other weights: "
-            f"{_difference(shapes.keys(), rebuilt.keys())}; check get_config of your own layers"
+            f"{_difference(shapes, others)}; check get_config of your own layers"
         )
-    return architecture
+    return architecture, rebuilt
+
+
+def _shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
+    return {path: tuple(weight.shape) for path, weight in weight_paths(model).items()}
+
+
+def _graph_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _graph_layers(layer)
+
+
+def _is_stock(kind: type) -> bool:
+    return kind.__module__.split(".")[0] == "tf_keras"
 
 
 def _own_classes(model: keras.Model) -> dict[str, type]:
     classes = {type(layer) for layer in layer_paths(model).values()}
     own: dict[str, type] = {}
     for kind in classes:
-        if kind.__module__.split(".")[0] == "tf_keras":
+        if _is_stock(kind):
             continue
         if kind.__name__ in LAYERS | MODELS:
             raise ValueError(f"your class {kind.__name__} has the name of one of Keras'; rename it")
@@ -262,11 +226,14 @@ def _mark_shared(architecture: dict[str, Any], model: keras.Model) -> None:
             entry["shared_object_id"] = number
 
 
-def _grouping(model: keras.Model) -> dict[str, list[str]] | None:
+def _grouping(model: keras.Model, rebuilt: keras.Model) -> dict[str, list[str]] | None:
+    """Give the groups' layers; None where there are none, or loading will find the same alone."""
     try:
-        return {group.name: list(group.layers) for group in layer_groups(model)}
+        grouping = {group.name: list(group.layers) for group in layer_groups(model)}
+        set_groups(rebuilt, grouping)
     except ValueError:  # a model with no order of groups (say, two towers) is still a model
         return None
+    return grouping
 
 
 def _arrays(model: keras.Model) -> dict[str, np.ndarray]:
@@ -309,18 +276,6 @@ def _difference(expected: Any, found: Any) -> str:
         if names
     ]
     return ", ".join(parts) or "shapes differ"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is not a number, text, list or dict")
 
 
 def _versions() -> dict[str, str]:

@@ -78,10 +78,17 @@ def _children(node: Any) -> list[tuple[str, Any]]:
     children = {layer.name: layer for layer in layers}
     inside = {id(layer) for layer in children.values()}
     # TensorFlow's own checkpoints follow these same names.
-    for name, child in node._trackable_children().items():
+    for name, child in _tracked(node).items():
         if id(child) not in inside and _leads_to_weights(child):
             children.setdefault(name, child)
     return sorted(children.items())
+
+
+def _tracked(node: Any) -> dict[str, Any]:
+    try:
+        return dict(node._trackable_children())
+    except ValueError:  # a dict with keys that are no text; what is in it is found by index
+        return {}
 
 
 def _leads_to_weights(child: Any) -> bool:

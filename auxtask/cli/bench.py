@@ -12,7 +12,7 @@ from auxtask.runs.program import one_line_errors, run_program, show_usage
 
 
 def bench(context: typer.Context) -> None:
-    """Run one benchmark or all: [NAME|FILE] key=value … (quick=true for about a minute each)."""
+    """Run one benchmark or all, quick=true or not."""
     words = context.args
     if words and words[0] in ("--help", "-h"):
         raise typer.Exit(show_usage("auxtask bench [NAME|FILE]", "benchmarks", words))

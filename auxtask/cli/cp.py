@@ -16,7 +16,7 @@ def cp(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, as `auxtask ls` shows it.")],
     file: Annotated[Path, typer.Argument(help="Where the copy goes: a .py file, or a folder.")],
 ) -> None:
-    """Copy a recipe to a file of your own, to change and run it."""
+    """Copy a recipe to a file of your own."""
     with one_line_errors() as status:
         source = find_program(recipe)
         target = file / source.name if file.is_dir() else file

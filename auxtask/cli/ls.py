@@ -12,8 +12,11 @@ from auxtask.runs.catalogue import first_line, list_programs
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def ls() -> None:
-    """List recipes, benchmarks, auxiliary tasks, training plans and kinds of data."""
+def ls(context: typer.Context) -> None:
+    """List recipes, benchmarks, tasks, plans, data."""
+    if context.args:
+        typer.echo("usage: auxtask ls (it takes nothing; it lists what there is)")
+        raise typer.Exit(0 if context.args in (["--help"], ["-h"]) else 2)
     listing = {
         "recipes (auxtask run NAME)": list_programs("recipes"),
         "benchmarks (auxtask bench NAME)": list_programs("benchmarks"),
@@ -32,9 +35,9 @@ def ls() -> None:
 
 def _public_names() -> dict[str, str]:
     """Return the table of contents, `auxtask._HOME`: public name to module."""
-    import auxtask
+    from auxtask import _HOME
 
-    return auxtask._HOME
+    return _HOME
 
 
 def _parse(module: str) -> ast.Module:

@@ -9,7 +9,7 @@ from auxtask.runs.program import run_program, show_usage
 
 
 def run(context: typer.Context) -> None:
-    """Run a recipe: RECIPE|FILE key=value … [--out DIR] [--data-root DIR] [--seed N] [--resume] [--overwrite]."""
+    """Run a recipe: RECIPE|FILE key=value …"""
     words = context.args
     if not words or words[0].startswith("-"):
         raise typer.Exit(show_usage("auxtask run RECIPE|FILE", "recipes", words))

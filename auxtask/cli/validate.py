@@ -9,7 +9,7 @@ from auxtask.runs.program import show_usage, validate_program
 
 
 def validate(context: typer.Context) -> None:
-    """Check a recipe's settings and data without training: RECIPE|FILE key=value … [--data-root DIR]."""
+    """Check a recipe's settings and data only."""
     words = context.args
     if not words or words[0].startswith("-"):
         raise typer.Exit(show_usage("auxtask validate RECIPE|FILE", "recipes", words))

@@ -19,16 +19,24 @@ class Augmentation:
 
     Parameters
     ----------
-    crop_scale : side of the cropped square as a share of the photo's, uniform in this range; its
+    crop_scale
+        side of the cropped square as a share of the photo's, uniform in this range; its
         place is uniform too
-    size : side of the result, in pixels
-    flip : whether half of the photos are mirrored
-    brightness : up to this share of 255 is added or taken away
-    contrast, saturation : contrast and colour are multiplied by 1 -+ up to this
-    grey : share of photos that lose their colour
-    erase : share of photos of which a rectangle is overwritten with one random colour (random
+    size
+        side of the result, in pixels
+    flip
+        whether half of the photos are mirrored
+    brightness
+        up to this share of 255 is added or taken away
+    contrast, saturation
+        contrast and colour are multiplied by 1 -+ up to this
+    grey
+        share of photos that lose their colour
+    erase
+        share of photos of which a rectangle is overwritten with one random colour (random
         erasing, Zhong et al. 2020)
-    erase_side : sides of that rectangle as shares of the photo's, uniform in this range
+    erase_side
+        sides of that rectangle as shares of the photo's, uniform in this range
     """
 
     crop_scale: tuple[float, float] = (0.82, 0.96)
@@ -58,8 +66,10 @@ class Augmentation:
 
         Parameters
         ----------
-        images : uint8 or float32 [n, S, S, 3], 0..255
-        seed : int32 [2]; the same seed gives the same result. None draws a seed from TensorFlow's
+        images
+            uint8 or float32 [n, S, S, 3], 0..255
+        seed
+            int32 [2]; the same seed gives the same result. None draws a seed from TensorFlow's
             global generator (`tf.random.set_seed`)
 
         Returns
@@ -126,9 +136,12 @@ def centre_crop(images: tf.Tensor, scale: float, size: int) -> tf.Tensor:
 
     Parameters
     ----------
-    images : uint8 or float32 [n, S, S, 3]
-    scale : side of the square as a share of the photo's
-    size : side of the result, in pixels
+    images
+        uint8 or float32 [n, S, S, 3]
+    scale
+        side of the square as a share of the photo's
+    size
+        side of the result, in pixels
 
     Returns
     -------

@@ -21,16 +21,17 @@ _AT_ONCE = 8  # photos: enough to amortise Python, few enough for the cache
 _NOISE_BANK = 1 << 20
 
 
-def draw_photos(
-    num_people: int, photos_per_person: int, seed: int = 0, size: int = 64
-) -> np.ndarray:
+def draw_photos(num_people: int, photos_per_person: int, seed: int = 0, size: int = 64) -> np.ndarray:
     """Draw people and photos of them.
 
     Parameters
     ----------
-    num_people, photos_per_person : how many
-    seed : other seeds give other people
-    size : side of the square photos, in pixels
+    num_people, photos_per_person
+        how many
+    seed
+        other seeds give other people
+    size
+        side of the square photos, in pixels
 
     Returns
     -------
@@ -46,9 +47,12 @@ def draw_faces(people: Traits, seed: int, size: int = 64) -> np.ndarray:
 
     Parameters
     ----------
-    people : for each trait of `drawn_people.PERSON`, float32 [n]
-    seed : draws circumstances and noise
-    size : side of the square photos, in pixels
+    people
+        for each trait of `drawn_people.PERSON`, float32 [n]
+    seed
+        draws circumstances and noise
+    size
+        side of the square photos, in pixels
 
     Returns
     -------
@@ -88,9 +92,7 @@ class _Scene:
         _add_background(shapes, photo)
         self._shapes = shapes
         self._painted = np.flatnonzero(~np.array(shapes.is_cutter))
-        self._polynomials = np.concatenate(
-            [shapes.polynomials(), _relief(people, photo)], axis=1
-        ).astype(np.float32)
+        self._polynomials = np.concatenate([shapes.polynomials(), _relief(people, photo)], axis=1).astype(np.float32)
         self._strengths = shapes.strengths()[..., None]
         self._colours = self._developed(shapes.colours()).transpose(0, 2, 1)
         line = (np.arange(size, dtype=np.float32) + 0.5) * (2 / size) - 1

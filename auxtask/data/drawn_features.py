@@ -33,8 +33,7 @@ class _Face:
         self.hair = _mix(hair, np.float32(0.7), np.maximum(person["hair_grey"], 0))
         self.sin, self.cos = np.sin(self.photo["yaw"]), np.cos(self.photo["yaw"])
 
-    def turned(self, u: np.ndarray | float, v: np.ndarray | float, depth: float
-               ) -> tuple[np.ndarray, np.ndarray]:
+    def turned(self, u: np.ndarray | float, v: np.ndarray | float, depth: float) -> tuple[np.ndarray, np.ndarray]:
         """Place a point of the face, `depth` in front of the axis about which the head turns."""
         across = u * self.cos + depth * self.sin
         return across, v + self.photo["pitch"] * (depth / 0.4)
@@ -86,16 +85,14 @@ def _add_glasses(shapes: Shapes, face: _Face) -> None:
         hole = shapes.ellipse(centre, (width - 0.035, height - 0.035))
         shapes.cut(rim, hole, keep_inside=False)
     bridge = face.turned(0.0, person["eye_height"], 0.45)
-    shapes.ellipse(bridge, (person["eye_distance"] * 0.4, np.float32(0.018)), frame, worn)
+    shapes.ellipse(bridge, (person["eye_distance"] * 0.4, 0.018), frame, worn)
 
 
 def _add_hair_front(shapes: Shapes, face: _Face) -> None:
     person, photo = face.person, face.photo
     top = face.turned(0.0, -0.08, 0.0)
     volume = person["hair_volume"]
-    cap = shapes.ellipse(
-        top, (person["face_width"] + volume * 0.6, person["face_height"] - 0.06 + volume), face.hair
-    )
+    cap = shapes.ellipse(top, (person["face_width"] + volume * 0.6, person["face_height"] - 0.06 + volume), face.hair)
     line = shapes.above(
         person["hair_line"] + photo["pitch"] + photo["hair_shift"],
         person["hair_part"] + 0.3 * face.sin,
@@ -148,7 +145,7 @@ def _add_nose(shapes: Shapes, face: _Face) -> None:
     width = person["nose_width"]
     for side in _SIDES:
         nostril = (tip_u + side * width * 0.5 * face.narrowed(side), tip_v + 0.02)
-        shapes.ellipse(nostril, (width * 0.3, np.float32(0.022)), face.shade(0.7), 0.9)
+        shapes.ellipse(nostril, (width * 0.3, 0.022), face.shade(0.7), 0.9)
     shapes.ellipse((tip_u, tip_v - 0.02), (width * 0.5, width * 0.42), face.shade(-0.14), 0.7)
     shapes.ellipse((tip_u, tip_v), (width, width * 0.5), face.shade(0.17))
     middle = ((tip_u + root_u) / 2, tip_v - person["nose_length"] * 0.5)
@@ -192,15 +189,13 @@ def _add_beard(shapes: Shapes, face: _Face, outline: int) -> None:
     u, v = face.turned(0.0, person["mouth_height"] - 0.07, 0.43)
     shapes.ellipse(
         (u, v),
-        (person["mouth_width"] * 1.05 * face.cos, np.float32(0.04)),
+        (person["mouth_width"] * 1.05 * face.cos, 0.04),
         face.hair * 0.85,
         np.clip(person["moustache"] * 1.6, 0, 0.92),
         bend=0.8,
     )
     centre = face.turned(0.0, person["face_height"] * 0.75 + person["beard_top"] * 0.4, 0.25)
-    beard = shapes.ellipse(
-        centre, (person["face_width"] * 1.1, np.float32(0.45)), face.hair * 0.85, strength, bend=-0.5
-    )
+    beard = shapes.ellipse(centre, (person["face_width"] * 1.1, 0.45), face.hair * 0.85, strength, bend=-0.5)
     shapes.cut(beard, outline)
 
 
@@ -219,8 +214,6 @@ def _add_head(shapes: Shapes, face: _Face) -> None:
     shapes.ellipse(behind, (width + volume, (length - top) / 2), face.hair * 0.75)
 
 
-def _mix(
-    first: np.ndarray | np.floating, second: np.ndarray | np.floating, share: np.ndarray
-) -> np.ndarray:
+def _mix(first: np.ndarray | np.floating, second: np.ndarray | np.floating, share: np.ndarray) -> np.ndarray:
     share = np.asarray(share, np.float32)[:, None]
     return (first * (1 - share) + second * share).astype(np.float32)

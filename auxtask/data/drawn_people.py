@@ -88,8 +88,11 @@ CIRCUMSTANCE: dict[str, tuple[float, float]] = {
     "occluder_tilt": (-1.0, 1.0),
     "glasses_off": (0.0, 1.0),  # above 0.85: left at home
     "hair_shift": (-0.06, 0.06),
-    **{f"{what}_{channel}": (0.05, 0.95) for what in ("back", "blob", "occluder", "clothes")
-       for channel in ("red", "green", "blue")},
+    **{
+        f"{what}_{channel}": (0.05, 0.95)
+        for what in ("back", "blob", "occluder", "clothes")
+        for channel in ("red", "green", "blue")
+    },
     "blob_x": (-1.2, 1.2),
     "blob_y": (-1.2, 1.2),
     "blob_size": (0.3, 1.0),
@@ -110,9 +113,7 @@ def draw_circumstances(num_photos: int, random: np.random.Generator) -> Traits:
     return _uniform(CIRCUMSTANCE, num_photos, random)
 
 
-def _uniform(
-    ranges: dict[str, tuple[float, float]], count: int, random: np.random.Generator
-) -> Traits:
+def _uniform(ranges: dict[str, tuple[float, float]], count: int, random: np.random.Generator) -> Traits:
     low, high = (np.array(side, np.float32) for side in zip(*ranges.values(), strict=True))
     values = low + (high - low) * random.random((count, len(ranges)), np.float32)
     return {name: values[:, column] for column, name in enumerate(ranges)}

@@ -20,8 +20,10 @@ class Shapes:
 
     Parameters
     ----------
-    num_pictures : how many pictures each shape is given for
-    edge : float32 [num_pictures], how wide edges are, in face units: the blur
+    num_pictures
+        how many pictures each shape is given for
+    edge
+        float32 [num_pictures], how wide edges are, in face units: the blur
 
     Notes
     -----
@@ -52,12 +54,18 @@ class Shapes:
 
         Parameters
         ----------
-        centre, radii : (u, v)
-        colour : [num_pictures, 3]; None adds a shape that is only used to cut others
-        strength : how opaque
-        tilt : slope of its long axis (a shear: fine for small tilts)
-        bend : curvature of its long axis, positive for a smile's opposite
-        egg : how fast it narrows downwards
+        centre, radii
+            (u, v)
+        colour
+            [num_pictures, 3]; None adds a shape that is only used to cut others
+        strength
+            how opaque
+        tilt
+            slope of its long axis (a shear: fine for small tilts)
+        bend
+            curvature of its long axis, positive for a smile's opposite
+        egg
+            how fast it narrows downwards
         """
         (cu, cv), (ru, rv) = centre, radii
         # (u - cu)^2 / ru^2 + (v - p(u))^2 / rv^2, where p is the long axis as a parabola in u.

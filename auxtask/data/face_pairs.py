@@ -90,15 +90,15 @@ class FacePairs:
         return cls._read(str(table), pairs, same, places, None, size, on_bad, memory_limit)
 
     @classmethod
-    def lfw_view1(
-        cls, root: str | Path, part: str, size: int = 80, memory_limit: str | int = "2GB"
-    ) -> FacePairs:
+    def lfw_view1(cls, root: str | Path, part: str, size: int = 80, memory_limit: str | int = "2GB") -> FacePairs:
         """Read the development pairs of Labeled Faces in the Wild (Huang et al. 2007, View 1).
 
         Parameters
         ----------
-        root : as for `FaceData.lfw`
-        part : "train" (2,200 pairs) or "test" (1,000 pairs, other people)
+        root
+            as for `FaceData.lfw`
+        part
+            "train" (2,200 pairs) or "test" (1,000 pairs, other people)
         """
         if part not in _VIEW1:
             raise ValueError(f"part={part!r}: valid are 'train' and 'test'")
@@ -137,8 +137,7 @@ class FacePairs:
         store, photos = PhotoStore.from_files(files, size, on_bad, memory_limit)
         # Two names of one file are one photo: only so can a split keep them on one side.
         first_of: dict[bytes, int] = {}
-        row_of = {n: first_of.setdefault(d, i) for i, (n, d) in
-                  enumerate(zip(store.names, store.digests, strict=True))}
+        row_of = {n: first_of.setdefault(d, i) for i, (n, d) in enumerate(zip(store.names, store.digests, strict=True))}
         rows = np.array([[row_of.get(str(file), -1) for file in pair] for pair in pairs])
         whole = np.flatnonzero((rows >= 0).all(1))
         notes = reading_notes(source, photos, size)
@@ -155,8 +154,7 @@ class FacePairs:
         doubtful = int((people[rows[~answers]][:, 0] == people[rows[~answers]][:, 1]).sum())
         if doubtful:
             notes.append(
-                f"{source}: {doubtful} pairs are marked different, "
-                "but other pairs say that both show one person"
+                f"{source}: {doubtful} pairs are marked different, but other pairs say that both show one person"
             )
         return cls(store, rows[:, 0], rows[:, 1], answers, people, notes)
 
@@ -217,8 +215,10 @@ class FacePairs:
 
         Parameters
         ----------
-        fraction : share of the pairs (or, in the second case, of the people) held out
-        seed : other seeds give other splits
+        fraction
+            share of the pairs (or, in the second case, of the people) held out
+        seed
+            other seeds give other splits
 
         Returns
         -------
@@ -255,9 +255,7 @@ class FacePairs:
         return rest, held_out
 
 
-def _components(
-    num_photos: int, edges: np.ndarray, people: np.ndarray | None = None
-) -> np.ndarray:
+def _components(num_photos: int, edges: np.ndarray, people: np.ndarray | None = None) -> np.ndarray:
     """Number the connected components; photos of one of `people` count as connected."""
     if people is not None:
         first = np.unique(people, return_index=True)[1]
@@ -290,9 +288,7 @@ def _need_both_answers(source: str, same: np.ndarray) -> None:
         raise ValueError(f"{source}: no negative pair (all are marked the same)")
 
 
-def _refuse_contradictions(
-    rows: np.ndarray, same: np.ndarray, whole: np.ndarray, places: Sequence[str]
-) -> None:
+def _refuse_contradictions(rows: np.ndarray, same: np.ndarray, whole: np.ndarray, places: Sequence[str]) -> None:
     first: dict[tuple[int, int], int] = {}
     for pair in whole:
         low, high = sorted(int(row) for row in rows[pair])

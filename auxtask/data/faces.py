@@ -74,11 +74,15 @@ class FaceData:
 
         Parameters
         ----------
-        path : folder with `<person>/<photo>`; hidden files and files that are no photos by their
+        path
+            folder with `<person>/<photo>`; hidden files and files that are no photos by their
             suffix are passed over
-        size : side to which photos are resized (after cutting the middle square), in pixels
-        on_bad : "raise" or "skip" photos that cannot be read
-        memory_limit : photos are kept decoded if all fit into this, else they stay on disk
+        size
+            side to which photos are resized (after cutting the middle square), in pixels
+        on_bad
+            "raise" or "skip" photos that cannot be read
+        memory_limit
+            photos are kept decoded if all fit into this, else they stay on disk
 
         Raises
         ------
@@ -122,10 +126,14 @@ class FaceData:
 
         Parameters
         ----------
-        root : a data root with `faces/lfw/<person>/<photo>`, or that folder itself
-        size : side to which photos are resized, in pixels
-        people : "all", or the people of one side of View 1 (`faces/lfw-protocol/peopleDev*.txt`)
-        memory_limit : as `from_folder`
+        root
+            a data root with `faces/lfw/<person>/<photo>`, or that folder itself
+        size
+            side to which photos are resized, in pixels
+        people
+            "all", or the people of one side of View 1 (`faces/lfw-protocol/peopleDev*.txt`)
+        memory_limit
+            as `from_folder`
         """
         if people not in _LFW_LISTS:
             raise ValueError(f"people={people!r}: valid are {', '.join(map(repr, _LFW_LISTS))}")
@@ -146,16 +154,18 @@ class FaceData:
 
         Parameters
         ----------
-        num_people, photos_per_person : how many
-        seed : other seeds give other people (and other photos)
-        size : side of the square photos, in pixels
-        name_prefix : people are called `<name_prefix>-0001`, …; give every seed its own prefix
+        num_people, photos_per_person
+            how many
+        seed
+            other seeds give other people (and other photos)
+        size
+            side of the square photos, in pixels
+        name_prefix
+            people are called `<name_prefix>-0001`, …; give every seed its own prefix
             where data sets meet, since people are compared by name
         """
         if num_people < 1 or photos_per_person < 1:
-            raise ValueError(
-                f"num_people={num_people}, photos_per_person={photos_per_person}: at least 1 each"
-            )
+            raise ValueError(f"num_people={num_people}, photos_per_person={photos_per_person}: at least 1 each")
         check_size(size)
         digits = max(4, len(str(num_people)))
         people = [f"{name_prefix}-{i + 1:0{digits}d}" for i in range(num_people)]
@@ -232,7 +242,8 @@ class FaceData:
 
         Parameters
         ----------
-        indices : int [n] tensor
+        indices
+            int [n] tensor
 
         Returns
         -------
@@ -254,9 +265,7 @@ class FaceData:
     def subset(self, indices: np.ndarray | Sequence[int]) -> FaceData:
         """Keep these photos, in this order; `people` stays whole, so labels stay comparable."""
         indices = np.asarray(indices)
-        return FaceData(
-            self.people, self.labels[indices], self._rows[indices], self._store, self.notes
-        )
+        return FaceData(self.people, self.labels[indices], self._rows[indices], self._store, self.notes)
 
     def with_at_least(self, k: int) -> FaceData:
         """Keep the people with k photos or more."""
@@ -271,9 +280,11 @@ class FaceData:
 
         Parameters
         ----------
-        fraction : share of the people held out; the same share of those with one photo and of
+        fraction
+            share of the people held out; the same share of those with one photo and of
             those with more, so that both sides have pairs
-        seed : other seeds give other splits
+        seed
+            other seeds give other splits
 
         Returns
         -------
@@ -304,8 +315,7 @@ class FaceData:
     def _keep_counts(self, kept: np.ndarray, what: str) -> FaceData:
         if not kept.any():
             raise ValueError(
-                f"none of {self.num_people} people has {what}: "
-                f"they have {self.counts.min()} to {self.counts.max()}"
+                f"none of {self.num_people} people has {what}: they have {self.counts.min()} to {self.counts.max()}"
             )
         return self._keep(kept)
 
@@ -313,6 +323,4 @@ class FaceData:
         new_label = np.cumsum(kept) - 1
         photos = np.flatnonzero(kept[self.labels])
         people = [name for name, keep in zip(self.people, kept, strict=True) if keep]
-        return FaceData(
-            people, new_label[self.labels[photos]], self._rows[photos], self._store, self.notes
-        )
+        return FaceData(people, new_label[self.labels[photos]], self._rows[photos], self._store, self.notes)

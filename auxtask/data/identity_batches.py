@@ -31,12 +31,17 @@ def identity_batches(
 
     Parameters
     ----------
-    labels : int [n], identity of each item
-    load : indices (int64 [batch] tensor) -> items; called inside `tf.data`, in parallel
-    people, photos, singles : make the batch; fewer people and singles if there are not as many.
+    labels
+        int [n], identity of each item
+    load
+        indices (int64 [batch] tensor) -> items; called inside `tf.data`, in parallel
+    people, photos, singles
+        make the batch; fewer people and singles if there are not as many.
         Of an identity with fewer than `photos` items, all are taken and some repeated
-    seed : the same seed gives the same batches, augmentation included
-    augment : (items, seed: int32 [2] tensor) -> items, applied inside `tf.data`; the seed differs
+    seed
+        the same seed gives the same batches, augmentation included
+    augment
+        (items, seed: int32 [2] tensor) -> items, applied inside `tf.data`; the seed differs
         from batch to batch
 
     Returns
@@ -108,9 +113,7 @@ class _Plan:
         self._num_singles = min(singles, len(self._singles))
         self.batch_size = self._people * photos + self._num_singles
 
-    def blocks(
-        self, random: np.random.Generator
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def blocks(self, random: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield (indices [block, batch], labels [block, batch], seeds [block, 2]) for ever."""
         people = _rounds(self._identities, self._people, random)
         singles = _rounds(self._singles, self._num_singles, random)
@@ -155,9 +158,7 @@ def _with_pairs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return several, one
 
 
-def _rounds(
-    members: np.ndarray, size: int, random: np.random.Generator
-) -> Iterator[np.ndarray]:
+def _rounds(members: np.ndarray, size: int, random: np.random.Generator) -> Iterator[np.ndarray]:
     """Cut endless shuffled rounds of the members into pieces without repetition."""
     queue = members[:0]
     while True:

@@ -49,8 +49,10 @@ def read_photo(source: str | os.PathLike[str] | bytes, size: int) -> np.ndarray:
 
     Parameters
     ----------
-    source : a path, or the bytes of a photo file
-    size : side of the square that is returned, in pixels
+    source
+        a path, or the bytes of a photo file
+    size
+        side of the square that is returned, in pixels
 
     Returns
     -------
@@ -79,11 +81,16 @@ def read_photos(
 
     Parameters
     ----------
-    paths : the files
-    size : side of the squares that are returned, in pixels
-    on_bad : "raise" stops at the first file that cannot be read, "skip" leaves such files out
-    threads : how many photos are decoded at the same time; by default the number of cores
-    keep_images : False checks every file and gives digests, but no images
+    paths
+        the files
+    size
+        side of the squares that are returned, in pixels
+    on_bad
+        "raise" stops at the first file that cannot be read, "skip" leaves such files out
+    threads
+        how many photos are decoded at the same time; by default the number of cores
+    keep_images
+        False checks every file and gives digests, but no images
 
     Raises
     ------

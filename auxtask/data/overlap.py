@@ -9,17 +9,18 @@ from auxtask.data.faces import FaceData
 from auxtask.data.photo_sources import some
 
 
-def refuse_overlap(
-    auxiliary: FaceData | Iterable[str], target: FaceData, allow: bool = False
-) -> list[str]:
+def refuse_overlap(auxiliary: FaceData | Iterable[str], target: FaceData, allow: bool = False) -> list[str]:
     """Check that no target person, and no target photo under another name, is in both data sets.
 
     Parameters
     ----------
-    auxiliary : what was or will be pretrained on; or only the names of those people (an earlier
+    auxiliary
+        what was or will be pretrained on; or only the names of those people (an earlier
         run's record), in which case photos cannot be compared
-    target : the people to be recognised
-    allow : return the overlap, to be recorded, instead of refusing it
+    target
+        the people to be recognised
+    allow
+        return the overlap, to be recorded, instead of refusing it
 
     Returns
     -------
@@ -34,8 +35,7 @@ def refuse_overlap(
     if isinstance(auxiliary, FaceData):
         names = _photographed(auxiliary)
         seen = {
-            digest: auxiliary.people[label]
-            for digest, label in zip(auxiliary.digests, auxiliary.labels, strict=True)
+            digest: auxiliary.people[label] for digest, label in zip(auxiliary.digests, auxiliary.labels, strict=True)
         }
     else:
         names, seen = set(auxiliary), {}
@@ -49,8 +49,7 @@ def refuse_overlap(
     overlap = sorted(both | set(renamed))
     if overlap and not allow:
         described = [
-            f"{name} (the same photo is there as {renamed[name]})" if name in renamed else name
-            for name in overlap
+            f"{name} (the same photo is there as {renamed[name]})" if name in renamed else name for name in overlap
         ]
         raise ValueError(
             f"{len(overlap)} of the target people are also in the auxiliary data: "

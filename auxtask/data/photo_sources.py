@@ -101,7 +101,7 @@ def photo_of_row(table: Path, number: int, name: str) -> Path:
 
 
 def lfw_folder(root: str | Path) -> Path:
-    """Find `<person>/<photo>` of Labeled Faces in the Wild under a data root (or the root itself)."""
+    """Find the folder of Labeled Faces in the Wild under a data root (or the root itself)."""
     folder = Path(root) / "faces" / "lfw"
     if folder.is_dir():
         return folder
@@ -118,8 +118,7 @@ def lfw_protocol_lines(root: str | Path, name: str) -> list[list[str]]:
     return [line.split("\t") for line in file.read_text().splitlines()[1:] if line.strip()]
 
 
-def copies_to_drop(source: str, owners: Sequence[str], files: Sequence[str],
-                   digests: Sequence[bytes]) -> list[int]:
+def copies_to_drop(source: str, owners: Sequence[str], files: Sequence[str], digests: Sequence[bytes]) -> list[int]:
     """Find photos that stand twice.
 
     Returns

@@ -30,10 +30,14 @@ class PhotoStore:
 
     Parameters
     ----------
-    names : one path (or, for drawn photos, name) per row
-    size : side of the square photos, in pixels
-    digests : one digest of the content per row
-    images : uint8 [n, size, size, 3]; None leaves the photos in their files
+    names
+        one path (or, for drawn photos, name) per row
+    size
+        side of the square photos, in pixels
+    digests
+        one digest of the content per row
+    images
+        uint8 [n, size, size, 3]; None leaves the photos in their files
     """
 
     def __init__(
@@ -98,4 +102,7 @@ class PhotoStore:
     @cached_property
     def _tensor(self) -> tf.Tensor:
         with tf.init_scope(), tf.device("/CPU:0"):
-            return tf.convert_to_tensor(self._images)
+            tensor = tf.convert_to_tensor(self._images)
+        # TensorFlow copies; from here on both look at its copy, so that the photos are kept once.
+        self._images = np.asarray(memoryview(tensor))
+        return tensor

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def nested_draw(
-    labels: np.ndarray, k: int, seed: int, names: Sequence[str] | None = None
-) -> np.ndarray:
+def nested_draw(labels: np.ndarray, k: int, seed: int, names: Sequence[str] | None = None) -> np.ndarray:
     """Draw k examples of every label that occurs.
 
     One random order per label is made from the seed alone and its first k are taken, so the draw
@@ -17,10 +15,14 @@ def nested_draw(
 
     Parameters
     ----------
-    labels : int [n]
-    k : examples per label
-    seed : other seeds give other draws
-    names : what each label is called, for the message
+    labels
+        int [n]
+    k
+        examples per label
+    seed
+        other seeds give other draws
+    names
+        what each label is called, for the message
 
     Returns
     -------
@@ -53,13 +55,19 @@ def fixed_test_half(
 
     Parameters
     ----------
-    labels : int [n]
-    seed : other seeds give other halves
-    fraction : share of each label's examples that is tested (rounded down, at least one)
-    max_pool : if given, `fraction` is not used: each label's pool is at most this large and leaves
+    labels
+        int [n]
+    seed
+        other seeds give other halves
+    fraction
+        share of each label's examples that is tested (rounded down, at least one)
+    max_pool
+        if given, `fraction` is not used: each label's pool is at most this large and leaves
         at least `min_test` for the test; everything else is test
-    min_test : see `max_pool`
-    names : what each label is called, for the message
+    min_test
+        see `max_pool`
+    names
+        what each label is called, for the message
 
     Returns
     -------
@@ -87,9 +95,7 @@ def fixed_test_half(
     return np.sort(order[~tested]), np.sort(order[tested])
 
 
-def _shuffled_by_label(
-    labels: np.ndarray, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shuffled_by_label(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give all indices, label by label and in random order within, and where each label starts."""
     labels = np.asarray(labels)
     keys = np.random.default_rng(seed).random(len(labels))

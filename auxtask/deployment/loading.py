@@ -9,8 +9,9 @@ from typing import Any
 
 from auxtask.backbones.allow_list import CustomLayers
 from auxtask.backbones.atomic_folder import DESCRIPTION
+from auxtask.backbones.description import read_description
 from auxtask.backbones.keras_files import KERAS_SUFFIXES, load_keras_file
-from auxtask.backbones.saving import MODEL_KINDS, load_backbone, read_description
+from auxtask.backbones.saving import MODEL_KINDS, load_backbone
 from auxtask.deployment.photo_classifier import PHOTO_CLASSIFIER, PhotoClassifier
 
 _ACCEPTED = "a run folder, a folder that auxtask saved, or a .keras or .h5 file of tf_keras"

@@ -13,14 +13,9 @@ import safetensors.numpy
 
 from auxtask.backbones.allow_list import CustomLayers
 from auxtask.backbones.atomic_folder import DESCRIPTION, atomic_folder
+from auxtask.backbones.description import read_description, read_tensors, write_description
 from auxtask.backbones.embedding import embed
-from auxtask.backbones.saving import (
-    load_backbone,
-    read_description,
-    read_tensors,
-    save_backbone,
-    write_description,
-)
+from auxtask.backbones.saving import load_backbone, save_backbone
 from auxtask.backbones.untrusted_file import reading
 from auxtask.data.images import read_photos
 from auxtask.framework import keras
@@ -102,7 +97,7 @@ class PhotoClassifier:
         if isinstance(paths, str | os.PathLike):
             raise ValueError(f"paths={os.fspath(paths)!r}: expected a list of paths, got one path")
         paths = list(paths)
-        parts = [np.zeros((0, len(self.names)), np.float32)]
+        parts: list[np.ndarray] = [np.zeros((0, len(self.names)), np.float32)]
         for start in range(0, len(paths), _PHOTOS_AT_ONCE):
             photos = read_photos(paths[start : start + _PHOTOS_AT_ONCE], self.views["size"])
             images = np.asarray(photos.images)

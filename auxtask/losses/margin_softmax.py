@@ -106,8 +106,9 @@ class MarginSoftmax(keras.layers.Layer):
         # the floor keeps the root's slope finite there too.
         sine = tf.sqrt(tf.maximum(1.0 - tf.square(cosine), 1e-6))
         shifted = cosine * math.cos(self.margin) - sine * math.sin(self.margin)
-        # Beyond a + m = pi the cosine would rise again and reward getting worse: go on straight.
-        straight = cosine - self.margin * math.sin(self.margin)
+        # Beyond a + m = pi the cosine would rise again and reward getting worse. This goes on
+        # falling from the same value, where the paper's code (cos a - m sin m) makes a jump.
+        straight = cosine - (1.0 - math.cos(self.margin))
         return tf.where(cosine > math.cos(math.pi - self.margin), shifted, straight)
 
     def get_config(self) -> dict[str, Any]:

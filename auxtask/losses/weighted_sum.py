@@ -29,10 +29,11 @@ class WeightedSum(keras.layers.Layer):
         parts: Mapping[Any, float] | Iterable[tuple[float, Any]],
         name: str | None = "weighted_sum",
     ) -> None:
-        if isinstance(parts, Mapping):
-            pairs = [(weight, loss) for loss, weight in parts.items()]
-        else:
-            pairs = list(parts)
+        pairs = (
+            [(weight, loss) for loss, weight in parts.items()]
+            if isinstance(parts, Mapping)
+            else list(parts)
+        )
         if not pairs:
             raise ValueError("a weighted sum needs at least one loss")
         for weight, loss in pairs:

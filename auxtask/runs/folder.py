@@ -98,7 +98,7 @@ class Run:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time a part of the program: its seconds are added under `name`, also when it fails."""
-        self.print(f"[bold]{name}[/bold]")
+        self.console.print(name, style="bold", markup=False, highlight=False)
         began = time.perf_counter()
         try:
             yield
@@ -120,8 +120,8 @@ class Run:
             self.console.print(f"note: {text}", markup=False, highlight=False)
 
     def print(self, renderable: Any) -> None:
-        """Print text (Rich markup) or any Rich renderable above the progress bars."""
-        self.console.print(renderable, highlight=False)
+        """Print text, as it is, or any Rich renderable (a table) above the progress bars."""
+        self.console.print(renderable, markup=False, highlight=False)
 
     def add_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows to the result.

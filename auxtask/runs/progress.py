@@ -201,7 +201,8 @@ def progress_callback(
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             if self.bar is None:
                 steps, epochs = self.params.get("steps"), self.params.get("epochs") or 1
-                expected = steps * (epochs - epoch) if steps else total
+                # A budget in minutes asks for more epochs than it can need: the end is not known then.
+                expected = steps * (epochs - epoch) if steps and epochs < 1_000_000 else total
                 items = expected * items_per_step if expected else None
                 self.bar = board.task(label, items, unit)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import platform
 import time
@@ -156,6 +157,10 @@ def fit_to_budget(
     ValueError
         A setting is out of range, or the loss is no longer finite.
     """
+    if validate_every is not None and validate_every < 1:
+        raise ValueError(f"validate_every must be at least 1, not {validate_every}")
+    if not weight_decay >= 0:
+        raise ValueError(f"weight_decay must be at least 0, not {weight_decay}")
     passes = validate_every or math.ceil(100 / num_batches)
     limit = Budget(_in_steps(budget, num_batches))
     guard = NanGuard()
@@ -178,15 +183,19 @@ def fit_to_budget(
     model.fit(
         batches,
         steps_per_epoch=passes * num_batches,
-        epochs=_MANY_EPOCHS,
+        epochs=_most_epochs(limit, passes * num_batches),
         callbacks=[*ours, rows, *callbacks],
         verbose=verbose,
     )
     return rows.rows
 
 
-# Not a limit: the budget ends training.
-_MANY_EPOCHS = 1_000_000
+def _most_epochs(limit: Budget, steps_per_epoch: int) -> int:
+    """Count the Keras epochs that a budget in steps needs, so that progress knows the end.
+
+    Wall-clock time needs an unknown number: then the budget alone ends training.
+    """
+    return math.ceil(limit.spec.amount / steps_per_epoch) if limit.spec.kind == "steps" else 1_000_000
 
 
 def _in_steps(budget: str | int, num_batches: int) -> str:
@@ -205,4 +214,5 @@ def provenance(task: str, settings: dict[str, Any], **facts: Any) -> dict[str, A
         "tf_keras": keras.__version__,
         "numpy": np.__version__,
     }
-    return {"task": task, "settings": settings, **facts, "versions": versions}
+    record = {"task": task, "settings": settings, **facts, "versions": versions}
+    return dict(json.loads(json.dumps(record)))  # tuples become lists now, not when it is saved

@@ -77,10 +77,10 @@ class SamePair(keras.Model):
         self.built = bool(self.encoder.built)
 
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor:
-        """Give the log-odds of "same", float32 [n], of (left, right) photos in the input's size."""
+        """Give the log-odds of "same", float32 [n, 1], of (left, right) photos at the input's size."""
         towers = [self.encoder(photos, training=training) for photos in inputs]
         left, right = (tf.math.l2_normalize(tf.cast(t, tf.float32), axis=1) for t in towers)
-        return self.odds.log_odds(tf.reduce_sum(left * right, axis=1))
+        return self.odds.log_odds(tf.reduce_sum(left * right, axis=1, keepdims=True))
 
     def get_config(self) -> dict[str, Any]:
         """Refuse: a task is a way to train; what it leaves is its encoder."""

@@ -1,4 +1,6 @@
-"""What Keras' own `fit` needs from us: a guard against NaN, training budgets, best weights, averaged weights."""
+"""What Keras' own `fit` needs from us: a guard against NaN, training budgets, best weights,
+averaged weights.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,12 @@ BudgetKind = Literal["epochs", "steps", "seconds"]
 
 
 class NanGuard(keras.callbacks.Callback):
-    """Stop at the first loss that is not finite, put back the last good weights, and raise when training ends.
+    """Stop at the first loss that is not finite, put back the last good weights, and raise when
+    training ends.
 
-    Weights are remembered at the start, after each epoch and every `every` steps, and only if all are finite: a NaN
-    gradient poisons the weights one step before the loss shows it. Put it first in the list of callbacks, so that
-    the others see the restored weights.
+    Weights are remembered at the start, after each epoch and every `every` steps, and only if all
+    are finite: a NaN gradient poisons the weights one step before the loss shows it. Put it first
+    in the list of callbacks, so that the others see the restored weights.
 
     Parameters
     ----------
@@ -30,7 +33,8 @@ class NanGuard(keras.callbacks.Callback):
     Raises
     ------
     ValueError
-        In `on_train_end` (so out of `fit`), naming the epoch and the step. Optimizer slots are not restored.
+        In `on_train_end` (so out of `fit`), naming the epoch and the step. Optimizer slots are not
+        restored.
     """
 
     def __init__(self, every: int = 200) -> None:
@@ -43,7 +47,7 @@ class NanGuard(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Remember the weights as they are given."""
         self.problem = None
-        self._step = 0
+        self._step = self._steps_in_epoch = self._copied_at = 0
         self._epoch = 0
         self._good = self.model.get_weights()
         if not _all_finite(self._good):
@@ -52,14 +56,16 @@ class NanGuard(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Know the epoch, for the message."""
         self._epoch = epoch + 1
+        self._steps_in_epoch = 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Look at the loss."""
-        self._step += 1
+        self._step += batch + 1 - self._steps_in_epoch  # several, where Keras runs several per call
+        self._steps_in_epoch = batch + 1
         loss = (logs or {}).get("loss")
         if loss is not None and not np.all(np.isfinite(loss)):
             self._stop(f"loss became {float(np.mean(loss))}")
-        elif self._step % self.every == 0:
+        elif self._step - self._copied_at >= self.every:
             self._remember()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -74,6 +80,7 @@ class NanGuard(keras.callbacks.Callback):
 
     def _remember(self) -> None:
         weights = self.model.get_weights()
+        self._copied_at = self._step
         if _all_finite(weights):
             self._good = weights
         else:
@@ -81,7 +88,8 @@ class NanGuard(keras.callbacks.Callback):
 
     def _stop(self, what: str) -> None:
         self.problem = (
-            f"{what} at step {self._step} (epoch {self._epoch}); the last good weights are back in the model: "
+            f"{what} at step {self._step} (epoch {self._epoch}); the last good weights are back "
+            "in the model: "
             "lower the learning rate, clip gradients, or check the inputs for NaN"
         )
         self.model.set_weights(self._good)
@@ -106,7 +114,8 @@ _UNITS: dict[str, tuple[BudgetKind, float]] = {
 
 
 def parse_budget(text: str | int) -> BudgetSpec:
-    """Read a training budget: `"20min"`, `"90s"`, `"1.5h"`, `"500steps"`, `"3epochs"`, or an int of epochs.
+    """Read a training budget: `"20min"`, `"90s"`, `"1.5h"`, `"500steps"`, `"3epochs"`, or an int of
+    epochs.
 
     Raises
     ------
@@ -123,15 +132,17 @@ def parse_budget(text: str | int) -> BudgetSpec:
     kind, factor = _UNITS[unit]
     amount = float(match.group(1)) * factor
     if amount <= 0 or (kind != "seconds" and amount != int(amount)):
-        raise ValueError(f"budget is {text!r}, and must be a positive whole number of {kind}; {valid}")
+        raise ValueError(
+            f"budget is {text!r}, and must be a positive whole number of {kind}; {valid}"
+        )
     return BudgetSpec(kind, amount)
 
 
 class Budget(keras.callbacks.Callback):
     """End training when a budget of epochs, steps or wall-clock time is used up.
 
-    The budget counts over the object's life, so one object given to several `fit` calls (the phases of a plan)
-    covers them all. Give `fit` more epochs than the budget can need.
+    The budget counts over the object's life, so one object given to several `fit` calls (the phases
+    of a plan) covers them all. Give `fit` more epochs than the budget can need.
 
     Parameters
     ----------
@@ -145,6 +156,7 @@ class Budget(keras.callbacks.Callback):
         self.num_steps = 0
         self.num_epochs = 0
         self._steps_per_epoch: int | None = None
+        self._steps_in_epoch = 0
         self._started: float | None = None
 
     def fraction_used(self) -> float:
@@ -160,8 +172,6 @@ class Budget(keras.callbacks.Callback):
             part = self._steps_in_epoch / self._steps_per_epoch if self._steps_per_epoch else 0.0
             used = self.num_epochs + min(part, 1.0)
         return min(used / self.spec.amount, 1.0)
-
-    _steps_in_epoch = 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Start the clock, once."""
@@ -190,21 +200,24 @@ class Budget(keras.callbacks.Callback):
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Put back the weights of the best epoch when training ends, and stop early if `patience` is given.
+    """Put back the weights of the best epoch when training ends, and stop early if `patience` is
+    given.
 
     Parameters
     ----------
     monitor : str
         A name in the epoch's logs, such as `val_loss` or `val_accuracy`.
     mode : {"auto", "min", "max"}
-        Which direction is better; auto: more is better for accuracies, AUC, precision, recall and rank-1.
+        Which direction is better; auto: more is better for accuracies, AUC, precision, recall and
+        rank-1.
     patience : int, optional
         Stop after this many epochs in a row that were not better.
 
     Attributes
     ----------
     best : float
-        Best value so far; `best_epoch` (1-based, 0 before the first) and `stopped_epoch` (0: not stopped) go with it.
+        Best value so far; `best_epoch` (1-based, 0 before the first) and `stopped_epoch` (0: not
+        stopped) go with it.
 
     Raises
     ------
@@ -213,7 +226,10 @@ class BestWeights(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, monitor: str, mode: Literal["min", "max", "auto"] = "auto", patience: int | None = None
+        self,
+        monitor: str,
+        mode: Literal["min", "max", "auto"] = "auto",
+        patience: int | None = None,
     ) -> None:
         super().__init__()
         if mode not in ("min", "max", "auto"):
@@ -237,7 +253,9 @@ class BestWeights(keras.callbacks.Callback):
         """Keep the weights if this epoch is the best."""
         logs = logs or {}
         if self.monitor not in logs:
-            raise ValueError(f"monitor is {self.monitor!r}; the logs have: {', '.join(sorted(logs))}")
+            raise ValueError(
+                f"monitor is {self.monitor!r}; the logs have: {', '.join(sorted(logs))}"
+            )
         value = float(logs[self.monitor])
         better = value > self.best if self.mode == "max" else value < self.best
         if better:
@@ -258,10 +276,11 @@ class BestWeights(keras.callbacks.Callback):
 class WeightAverage(keras.callbacks.Callback):
     """Exponential moving average of all weights, BatchNorm's statistics included.
 
-    The average is in the model from validation to the start of the next epoch, and when training ends; training
-    itself goes on from the raw weights. So put it before `BestWeights` and checkpoints: they then keep the averaged
-    weights, which are those that validation measured. As in TensorFlow's `ExponentialMovingAverage`, the decay at
-    step t is `min(decay, (1 + t) / (10 + t))`, so that the random start is soon forgotten (Polyak and Juditsky, 1992).
+    The average is in the model from validation to the start of the next epoch, and when training
+    ends; training itself goes on from the raw weights. So put it before `BestWeights` and
+    checkpoints: they then keep the averaged weights, which are those that validation measured. As
+    in TensorFlow's `ExponentialMovingAverage`, the decay at step t is `min(decay, (1 + t) / (10 +
+    t))`, so that the random start is soon forgotten (Polyak and Juditsky, 1992).
 
     Parameters
     ----------
@@ -311,7 +330,8 @@ class WeightAverage(keras.callbacks.Callback):
         decay = tf.minimum(self.decay, (1.0 + self._num_steps) / (10.0 + self._num_steps))
         for average, weight in zip(self._average, self._weights, strict=True):
             if weight.dtype.is_floating:
-                # In this form a weight that never moves stays equal to the bit, as the ledger demands.
+                # In this form a weight that never moves stays equal to the bit, as the ledger
+                # demands.
                 average.assign_add(tf.cast(1.0 - decay, average.dtype) * (weight - average))
             else:
                 average.assign(weight)

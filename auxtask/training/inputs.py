@@ -1,4 +1,6 @@
-"""One way in for training data: arrays, `tf.data` or `datasets`, always out as a batched `tf.data.Dataset`."""
+"""One way in for training data: arrays, `tf.data` or `datasets`, always out as a batched
+`tf.data.Dataset`.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,15 @@ def as_dataset(
     Parameters
     ----------
     data : (x, y) | array | tf.data.Dataset | datasets.Dataset
-        Arrays share their first axis; `x` may also be a dict of arrays or, for a model with several inputs, a list
-        of arrays. A `tf.data.Dataset` is taken as batched already and passes through untouched. From a
-        `datasets.Dataset` two columns are read, which must hold rows of equal shape.
+        Arrays share their first axis; `x` may also be a dict of arrays or, for a model with several
+        inputs, a list of arrays. A `tf.data.Dataset` is taken as batched already and passes through
+        untouched. From a `datasets.Dataset` two columns are read, which must hold rows of equal
+        shape.
     batch_size : int
         Examples in a batch; the last batch is smaller if they do not divide.
     shuffle : bool
-        Draw a new order in every epoch. Only indices are shuffled, so that big arrays cost no buffer.
+        Draw a new order in every epoch. Only indices are shuffled, so that big arrays cost no
+        buffer.
     seed : int
         Seed of the orders.
     columns : (str, str)
@@ -65,7 +69,9 @@ def as_dataset(
 
 
 def _as_arrays(data: Any) -> Any:
-    """Nested tuples and dicts of arrays, the outer tuple being Keras' `(x, y)` or `(x, y, sample_weight)`."""
+    """Nested tuples and dicts of arrays, the outer tuple being Keras' `(x, y)` or `(x, y,
+    sample_weight)`.
+    """
     if isinstance(data, tuple):
         if not 1 <= len(data) <= 3:
             raise ValueError(
@@ -75,7 +81,8 @@ def _as_arrays(data: Any) -> Any:
     if isinstance(data, (np.ndarray, tf.Tensor, dict)):
         return (_inputs(data),)
     raise ValueError(
-        f"data is a {type(data).__name__}; valid: (x, y) arrays, a batched tf.data.Dataset or a datasets.Dataset"
+        f"data is a {type(data).__name__}; valid: (x, y) arrays, a batched tf.data.Dataset or a "
+        "datasets.Dataset"
     )
 
 
@@ -83,7 +90,9 @@ def _inputs(part: Any) -> Any:
     if isinstance(part, dict):
         return {name: _array(value) for name, value in part.items()}
     several = isinstance(part, (list, tuple)) and len(part) > 0
-    if several and all(isinstance(item, (np.ndarray, tf.Tensor)) and item.ndim > 0 for item in part):
+    if several and all(
+        isinstance(item, (np.ndarray, tf.Tensor)) and item.ndim > 0 for item in part
+    ):
         return tuple(_array(item) for item in part)  # several inputs, as Keras takes them
     return _array(part)
 
@@ -94,11 +103,17 @@ def _array(value: Any) -> Any:
     try:
         array = np.asarray(value)
     except ValueError as problem:
-        raise ValueError("data has rows of different shapes; pad them to one shape first") from problem
+        raise ValueError(
+            "data has rows of different shapes; pad them to one shape first"
+        ) from problem
     if array.dtype == object and not all(isinstance(item, (str, bytes)) for item in array.flat):
-        raise ValueError("data has rows of different shapes or mixed types; make them one array first")
+        raise ValueError(
+            "data has rows of different shapes or mixed types; make them one array first"
+        )
     if array.ndim == 0:
-        raise ValueError(f"data holds the single value {value!r} where an array of examples is needed")
+        raise ValueError(
+            f"data holds the single value {value!r} where an array of examples is needed"
+        )
     return array
 
 
@@ -112,12 +127,13 @@ def _common_length(arrays: Any) -> int:
 
 
 def _read_columns(table: Any, columns: Sequence[str]) -> tuple[Any, ...]:
-    missing = [name for name in columns if name not in (table.column_names or ())]
+    existing = list(table.column_names or ())
+    missing = [name for name in columns if name not in existing]
     if missing:
-        raise ValueError(
-            f"no column {missing[0]!r} in the dataset; it has: {', '.join(table.column_names or ())}"
-        )
+        raise ValueError(f"no column {missing[0]!r} in the dataset; it has: {', '.join(existing)}")
     if not hasattr(table, "__len__"):
-        raise ValueError("a streamed datasets.IterableDataset has no length; pass a datasets.Dataset")
+        raise ValueError(
+            "a streamed datasets.IterableDataset has no length; pass a datasets.Dataset"
+        )
     rows = table.with_format("numpy")
     return tuple(np.asarray(rows[name][:]) for name in columns)

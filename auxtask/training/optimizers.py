@@ -1,9 +1,10 @@
 """Per-variable learning rates and step counts round any Keras optimizer.
 
-Reusing layers needs three things that Keras' optimizers do not have: a rate per group that scales the *whole* update
-(weight decay included), a schedule that starts again with each phase, and bias correction that counts the updates
-which a variable really received. With Adam's one shared count, the first update of a variable that was frozen for a
-thousand steps is several times the learning rate, which is how fine-tuning destroys what pretraining learnt.
+Reusing layers needs three things that Keras' optimizers do not have: a rate per group that scales
+the *whole* update (weight decay included), a schedule that starts again with each phase, and bias
+correction that counts the updates which a variable really received. With Adam's one shared count,
+the first update of a variable that was frozen for a thousand steps is several times the learning
+rate, which is how fine-tuning destroys what pretraining learnt.
 """
 
 from __future__ import annotations
@@ -26,25 +27,27 @@ Scales = Mapping[Any, float] | Iterable[tuple[Any, float]]
 class GroupRates(keras.optimizers.Optimizer):
     """A thin wrapper that gives variables their own share of another optimizer's update.
 
-    For a variable with scale `s`, the new value is `old + s * (new - old)`, where `new` is what the wrapped optimizer
-    would have written, its decoupled weight decay included: exact under any update rule, schedule and loss scaling,
-    in graph and eager mode. Gradient clipping sees all gradients together, as in the bare optimizer. Constraints are
-    applied after the scaling. Per-layer rates follow Howard and Ruder, "Universal Language Model Fine-tuning for
-    Text Classification" (2018).
+    For a variable with scale `s`, the new value is `old + s * (new - old)`, where `new` is what the
+    wrapped optimizer would have written, its decoupled weight decay included: exact under any
+    update rule, schedule and loss scaling, in graph and eager mode. Gradient clipping sees all
+    gradients together, as in the bare optimizer. Constraints are applied after the scaling.
+    Per-layer rates follow Howard and Ruder, "Universal Language Model Fine-tuning for Text
+    Classification" (2018).
 
     Parameters
     ----------
     optimizer : keras.optimizers.Optimizer
-        Any `tf_keras` optimizer that is not a legacy one. The wrapper takes it over: slots stay in it, the learning
-        rate variable is shared with it. (Nadam keeps one product of momenta for all variables, so there a count per
-        variable is only approximate.)
+        Any `tf_keras` optimizer that is not a legacy one. The wrapper takes it over: slots stay in
+        it, the learning rate variable is shared with it. (Nadam keeps one product of momenta for
+        all variables, so there a count per variable is only approximate.)
     scales : mapping from `variable.ref()` to float, or iterable of (variable, float)
         Scales >= 0, keyed by variable and never by name; variables left out have scale 1.
 
     Raises
     ------
     ValueError
-        If the optimizer is a legacy, loss-scaling or already wrapped one, or a scale is negative or not finite.
+        If the optimizer is a legacy, loss-scaling or already wrapped one, or a scale is negative or
+        not finite.
     """
 
     def __init__(self, optimizer: Any, scales: Scales = (), name: str = "GroupRates") -> None:
@@ -70,7 +73,9 @@ class GroupRates(keras.optimizers.Optimizer):
         self.set_scales(scales)
 
     def set_scales(self, scales: Scales) -> None:
-        """Replace all scales. Takes effect when the training step is next traced (compile or a fresh phase)."""
+        """Replace all scales. Takes effect when the training step is next traced (compile or a
+        fresh phase).
+        """
         pairs = scales.items() if isinstance(scales, Mapping) else scales
         new = {}
         for key, scale in pairs:
@@ -87,12 +92,15 @@ class GroupRates(keras.optimizers.Optimizer):
         return float(self._scales.get(self._var_key(variable), 1.0))
 
     def build(self, var_list: Iterable[Any]) -> None:
-        """Create the slots of every variable that will ever be trained, frozen ones too; later calls do nothing."""
+        """Create the slots of every variable that will ever be trained, frozen ones too; later
+        calls do nothing.
+        """
         if getattr(self, "_built", False):
             return
         variables = list(var_list)
         super().build(variables)
-        # Averages of the weights are this wrapper's: the wrapped optimizer never sees the scaled values.
+        # Averages of the weights are this wrapper's: the wrapped optimizer never sees the scaled
+        # values.
         averaging, self.optimizer.use_ema = self.optimizer.use_ema, False
         try:
             rebuild_over(self.optimizer, variables)
@@ -105,7 +113,9 @@ class GroupRates(keras.optimizers.Optimizer):
         self._built = True
 
     def update_step(self, gradient: Any, variable: Any) -> None:
-        """Update one variable (Keras' extension point: clipping, distribution, constraints stay Keras')."""
+        """Update one variable (Keras' extension point: clipping, distribution, constraints stay
+        Keras').
+        """
         scale = self.scale_of(variable)
         inner = self.optimizer
         old = None if scale == 1.0 else tf.identity(variable)
@@ -119,8 +129,9 @@ class GroupRates(keras.optimizers.Optimizer):
     def thaw(self, variables: Iterable[Any]) -> None:
         """Let these variables start afresh: step count 0 and slots as new.
 
-        A variable that never was updated needs no call: its own count is still 0. For one that was trained, frozen
-        for a while and is now trained again, this forgets momentum from before the others moved on.
+        A variable that never was updated needs no call: its own count is still 0. For one that was
+        trained, frozen for a while and is now trained again, this forgets momentum from before the
+        others moved on.
         """
         variables = list(variables)
         if not variables:
@@ -139,10 +150,12 @@ class GroupRates(keras.optimizers.Optimizer):
         return int(self.optimizer._steps_per_variable[self._position(variable)].numpy())
 
     def start_phase(self, learning_rate: Any, scales: Scales | None = None) -> None:
-        """Begin a phase: the rate (a float or a schedule, which counts from here) and, if given, the scales.
+        """Begin a phase: the rate (a float or a schedule, which counts from here) and, if given,
+        the scales.
 
-        Momentum, step counts and `iterations` go on. Call it between `fit` calls and, if a schedule or the scales
-        change, let the training step be traced again (`compile`, `freeze` and `fine_tune` do).
+        Momentum, step counts and `iterations` go on. Call it between `fit` calls and, if a schedule
+        or the scales change, let the training step be traced again (`compile`, `freeze` and
+        `fine_tune` do).
         """
         if not isinstance(learning_rate, Schedule):
             check_rate(learning_rate)
@@ -159,7 +172,9 @@ class GroupRates(keras.optimizers.Optimizer):
 
     @property
     def variables(self) -> Any:
-        """Everything that a checkpoint holds, in a fixed order: ours first, then the wrapped optimizer's."""
+        """Everything that a checkpoint holds, in a fixed order: ours first, then the wrapped
+        optimizer's.
+        """
         own = list(self._variables) + [self._phase_start]
         return type(super().variables)(own + list(self.optimizer.variables))
 
@@ -175,7 +190,8 @@ class GroupRates(keras.optimizers.Optimizer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> GroupRates:
-        """Make an unbuilt optimizer; its scales are matched to variables by their order in `build`."""
+        """Make an unbuilt optimizer; its scales are matched to variables by their order in "
+        "`build`."""
         inner = keras.optimizers.deserialize(config["optimizer"], custom_objects=custom_objects)
         made = cls(inner, name=config["name"])
         made._scales_by_position = made._no_dependency(config["scales"])
@@ -205,26 +221,33 @@ def check_rate(learning_rate: Any) -> None:
 
 
 def is_modern(optimizer: Any) -> bool:
-    """Whether this is a `tf_keras` optimizer of the kind with slots by position (not legacy, not loss scaling)."""
+    """Whether this is a `tf_keras` optimizer of the kind with slots by position (not legacy, not
+    loss scaling).
+    """
     scaling = hasattr(optimizer, "inner_optimizer")
     return isinstance(optimizer, keras.optimizers.Optimizer) and not scaling
 
 
 def rebuild_over(optimizer: Any, variables: Iterable[Any]) -> None:
-    """Build an optimizer over all these variables, in place; slots that it already has are kept, by variable.
+    """Build an optimizer over all these variables, in place; slots that it already has are kept, by
+    variable.
 
-    Keras builds slots for the variables that are trainable when it first runs, and raises KeyError when another
-    one is thawed later. The optimizer object, its learning rate and its `iterations` stay the same.
+    Keras builds slots for the variables that are trainable when it first runs, and raises KeyError
+    when another one is thawed later. The optimizer object, its learning rate and its `iterations`
+    stay the same.
 
     Parameters
     ----------
     optimizer : keras.optimizers.Optimizer
         Not a legacy one (those make slots as they go).
     variables : iterable of tf.Variable
-        All variables that may ever be trained. Variables known to the optimizer but not listed lose their slots.
+        All variables that may ever be trained. Variables known to the optimizer but not listed lose
+        their slots.
     """
     variables = list(variables)
-    known = dict(getattr(optimizer, "_index_dict", {})) if getattr(optimizer, "_built", False) else {}
+    known = (
+        dict(getattr(optimizer, "_index_dict", {})) if getattr(optimizer, "_built", False) else {}
+    )
     if known and known == {optimizer._var_key(v): i for i, v in enumerate(variables)}:
         return
     slots = _slot_lists(optimizer) if known else {}
@@ -262,9 +285,10 @@ def has_been_updated(optimizer: Any, variable: Any) -> bool:
 def count_steps_per_variable(optimizer: Any, steps: Iterable[tuple[Any, int]] = ()) -> None:
     """Make a built optimizer count, for each variable, the updates which that variable received.
 
-    Adam's bias correction (Kingma and Ba, 2015) assumes that slots and count started together. The count replaces
-    `iterations` only while one variable is updated; class, config, learning rate and saved files stay Keras' own.
-    A variable in `steps` starts at the given count; one that is already counted keeps its count.
+    Adam's bias correction (Kingma and Ba, 2015) assumes that slots and count started together. The
+    count replaces `iterations` only while one variable is updated; class, config, learning rate and
+    saved files stay Keras' own. A variable in `steps` starts at the given count; one that is
+    already counted keeps its count.
 
     Parameters
     ----------
@@ -284,7 +308,9 @@ def count_steps_per_variable(optimizer: Any, steps: Iterable[tuple[Any, int]] = 
     optimizer._steps_per_variable = counts
     optimizer._steps_by_key = optimizer._no_dependency(dict(zip(keys, counts, strict=True)))
     vars(optimizer)["update_step"] = MethodType(_update_step_with_own_count, optimizer)
-    if hasattr(optimizer, "_coalesced_children"):  # an earlier checkpoint's cached view of the slots
+    if hasattr(
+        optimizer, "_coalesced_children"
+    ):  # an earlier checkpoint's cached view of the slots
         del optimizer._coalesced_children
 
 
@@ -297,7 +323,8 @@ def _update_step_with_own_count(optimizer: Any, gradient: Any, variable: Any) ->
 
 @contextmanager
 def _iterations_are(optimizer: Any, count: Any) -> Iterator[None]:
-    # Straight into the instance's dict: Keras' own setter refuses a change after build, and tracking must not notice.
+    # Straight into the instance's dict: Keras' own setter refuses a change after build, and
+    # tracking must not notice.
     shared = vars(optimizer)["_iterations"]
     vars(optimizer)["_iterations"] = count
     try:
@@ -307,7 +334,9 @@ def _iterations_are(optimizer: Any, count: Any) -> Iterator[None]:
 
 
 def _slot_lists(optimizer: Any) -> dict[str, list[Any]]:
-    """The lists of slot variables by attribute name; every Keras optimizer keeps one slot a variable, by position."""
+    """The lists of slot variables by attribute name; every Keras optimizer keeps one slot a
+    variable, by position.
+    """
     size = len(optimizer._index_dict)
     return {
         name: list(value)
@@ -324,6 +353,7 @@ def _check_wrappable(optimizer: Any) -> None:
         raise ValueError("optimizer is a GroupRates already; pass the optimizer that it wraps")
     if not is_modern(optimizer):
         raise ValueError(
-            f"optimizer is {type(optimizer).__name__}; valid: an instance of a tf_keras optimizer such as "
+            f"optimizer is {type(optimizer).__name__}; valid: an instance of a tf_keras "
+            "optimizer such as "
             "keras.optimizers.Adam(1e-3), not a legacy or loss-scaling one"
         )

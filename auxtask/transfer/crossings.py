@@ -10,16 +10,18 @@ from auxtask.transfer.graph import Graph, Tensor, is_side_layer
 
 @dataclass(frozen=True)
 class Crossing:
-    """A tensor that every path from the inputs to every output crosses, and what else the rest needs.
+    """A tensor that every path from the inputs to every output crosses, and what else the rest
+    needs.
 
     Attributes
     ----------
     tensor : Tensor
     side_inputs : tuple[Tensor, ...]
-        Tensors made from the model's inputs by deterministic, weight-free layers that calls behind `tensor`
-        consume (or that are outputs themselves), in order.
+        Tensors made from the model's inputs by deterministic, weight-free layers that calls behind
+        `tensor` consume (or that are outputs themselves), in order.
     before : frozenset[int]
-        Indices of the calls that `tensor` and the side inputs need: the prefix. (Input layers are not counted.)
+        Indices of the calls that `tensor` and the side inputs need: the prefix. (Input layers are
+        not counted.)
     """
 
     tensor: Tensor
@@ -39,11 +41,12 @@ def side_tensors(graph: Graph) -> set[Tensor]:
 def crossings(graph: Graph) -> list[Crossing]:
     """All tensors where the graph can be cut, in order from the input.
 
-    A tensor is crossed by every path if as many paths run through it as there are paths; counts are exact
-    (Python's integers do not overflow), so this costs one pass in each direction.
+    A tensor is crossed by every path if as many paths run through it as there are paths; counts are
+    exact (Python's integers do not overflow), so this costs one pass in each direction.
 
-    Side inputs are left out of the paths, and the cut carries them. A tensor that is itself a side input (scaled
-    pixels, say) is a cut if the paths with no edge left out all cross it. The model's inputs are no cuts.
+    Side inputs are left out of the paths, and the cut carries them. A tensor that is itself a side
+    input (scaled pixels, say) is a cut if the paths with no edge left out all cross it. The model's
+    inputs are no cuts.
     """
     side = side_tensors(graph)
     everything = _crossed_by_all(graph, set())

@@ -12,7 +12,7 @@ from auxtask.framework import keras, tf
 from auxtask.training.callbacks import BestWeights, NanGuard
 from auxtask.training.inputs import as_dataset
 from auxtask.training.optimizers import GroupRates
-from auxtask.transfer.freezing import freeze, groups_upto, unfreeze, variables_to_train
+from auxtask.transfer.freezing import freeze, groups_upto, unfreeze
 from auxtask.transfer.groups import group_variables, layer_groups
 from auxtask.transfer.ledger import Ledger
 from auxtask.transfer.plans import Phase, Plan
@@ -25,10 +25,11 @@ class FineTuning:
     Attributes
     ----------
     model : keras.Model
-        The model that was given, trained; frozen as in the last phase, and compiled with the plain optimizer.
+        The model that was given, trained; frozen as in the last phase, and compiled with the plain
+        optimizer.
     history : list of dict
-        One row per epoch: `phase`, `epoch` (1-based, counted through all phases), `learning_rate` (at the epoch's
-        end), `loss`, metrics, and `val_...` of each with validation data.
+        One row per epoch: `phase`, `epoch` (1-based, counted through all phases), `learning_rate`
+        (at the epoch's end), `loss`, metrics, and `val_...` of each with validation data.
     ledger : Ledger
         Hashes of every group's weights before and after each phase.
     """
@@ -53,9 +54,10 @@ def fine_tune(
 ) -> FineTuning:
     """Train a model phase by phase; what a phase freezes does not move, or this raises.
 
-    One optimizer, built over all variables, serves all phases: momentum survives the borders, freshly thawed
-    variables count their own steps, schedules count from their phase's start. A callback that stops training (a
-    `Budget`, say) ends the plan; a phase's own `patience` ends only the phase.
+    One optimizer, built over all variables, serves all phases: momentum survives the borders,
+    freshly thawed variables count their own steps, schedules count from their phase's start. A
+    callback that stops training (a `Budget`, say) ends the plan; a phase's own `patience` ends only
+    the phase.
 
     Parameters
     ----------
@@ -83,8 +85,8 @@ def fine_tune(
     Raises
     ------
     ValueError
-        For bad arguments before anything is trained; if the loss becomes NaN; if the ledger finds that a frozen
-        weight moved.
+        For bad arguments before anything is trained; if the loss becomes NaN; if the ledger finds
+        that a frozen weight moved.
     """
     plan = _as_plan(plan, model)
     _check_phases(plan, model)
@@ -97,12 +99,15 @@ def fine_tune(
     tf.random.set_seed(seed)
     model.compile(optimizer=rates, loss=loss, metrics=metrics)
     result = FineTuning(model, [], Ledger())
-    for phase in plan.phases:
-        if not _run_phase(phase, result, rates, train, validation_data, callbacks, verbose):
-            break
-    # The wrapper has done its work; the plain optimizer, with its slots, keeps saved files free of our classes.
-    rates.optimizer.iterations.assign(rates.iterations)
-    model.compile(optimizer=rates.optimizer, loss=loss, metrics=metrics)
+    callbacks = list(callbacks)
+    try:
+        for phase in plan.phases:
+            if not _run_phase(phase, result, rates, train, validation_data, callbacks, verbose):
+                break
+    finally:
+        # The plain optimizer, with its slots, keeps saved files free of our classes.
+        rates.optimizer.iterations.assign(rates.iterations)
+        model.compile(optimizer=rates.optimizer, loss=loss, metrics=metrics)
     return result
 
 
@@ -161,7 +166,9 @@ def _set_frozen(model: Any, phase: Phase) -> None:
 
 
 def _scales(model: Any, layer_decay: float) -> list[tuple[Any, float]]:
-    """The top group's scale is 1, each one below learns at `layer_decay` times the rate of the one above."""
+    """The top group's scale is 1, each one below learns at `layer_decay` times the rate of the one
+    above.
+    """
     if layer_decay == 1.0:
         return []
     by_group = group_variables(model)
@@ -193,7 +200,9 @@ def _renamed(phase: Phase, name: str) -> Phase:
 
 
 def _check_phases(plan: Plan, model: Any) -> None:
-    """Unknown groups and phases with nothing to train are found before the first epoch, not after it."""
+    """Unknown groups and phases with nothing to train are found before the first epoch, not after
+    it.
+    """
     groups = layer_groups(model)
     by_group = group_variables(model)
     for phase in plan.phases:
@@ -218,7 +227,17 @@ def _fresh(optimizer: Any) -> Any:
     if optimizer is None:
         return keras.optimizers.Adam()
     if isinstance(optimizer, str):
-        names = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "adamax", "lion", "nadam")
+        names = (
+            "adam",
+            "adamw",
+            "sgd",
+            "rmsprop",
+            "adagrad",
+            "adadelta",
+            "adamax",
+            "lion",
+            "nadam",
+        )
         if optimizer.lower() not in names:
             close = difflib.get_close_matches(optimizer.lower(), names, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
@@ -246,7 +265,9 @@ def _loss_of(model: Any, train: Any) -> str:
         if one_hot and shape[-1] == model.outputs[0].shape[-1]:
             return "categorical_crossentropy"
         return "sparse_categorical_crossentropy"
-    raise ValueError("no loss follows from the model's last layer (not a softmax or sigmoid): pass loss=")
+    raise ValueError(
+        "no loss follows from the model's last layer (not a softmax or sigmoid): pass loss="
+    )
 
 
 def _last_activation(model: Any) -> str:

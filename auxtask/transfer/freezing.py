@@ -1,9 +1,10 @@
 """Freeze and thaw groups of layers, at once, on compiled models too, and really in inference mode.
 
-Three things that Keras does not do by itself. A change of `trainable` after `compile` is ignored; here the training
-step is traced again and the optimizer keeps its slots, by variable. `trainable=False` leaves Dropout active; here
-every layer of a frozen group that has a `training` argument runs in inference mode. A thawed BatchNorm overwrites
-its moving statistics from the first small batch; here it keeps them, while gamma and beta train, unless asked.
+Three things that Keras does not do by itself. A change of `trainable` after `compile` is ignored;
+here the training step is traced again and the optimizer keeps its slots, by variable.
+`trainable=False` leaves Dropout active; here every layer of a frozen group that has a `training`
+argument runs in inference mode. A thawed BatchNorm overwrites its moving statistics from the first
+small batch; here it keeps them, while gamma and beta train, unless asked.
 """
 
 from __future__ import annotations
@@ -29,23 +30,26 @@ BatchNormMode = Literal["inference", "train"]
 _FIT = inspect.unwrap(keras.Model.fit).__code__
 # The common base of BatchNormalization and SyncBatchNormalization has no public name.
 _BATCHNORM = tuple(
-    cls for cls in keras.layers.BatchNormalization.__mro__ if cls.__name__ == "BatchNormalizationBase"
+    cls
+    for cls in keras.layers.BatchNormalization.__mro__
+    if cls.__name__ == "BatchNormalizationBase"
 ) or (keras.layers.BatchNormalization,)
 
 
 def freeze(model: Any, upto: str | int | None = None) -> Any:
     """Freeze a model's first groups: no updates, no moving statistics, no dropout.
 
-    Groups above `upto` stay as they are. On a compiled model this takes effect at once: loss, metrics, optimizer and
-    its slots stay. (A compiled model that *contains* this one must be frozen itself.)
+    Groups above `upto` stay as they are. On a compiled model this takes effect at once: loss,
+    metrics, optimizer and its slots stay. (A compiled model that *contains* this one must be frozen
+    itself.)
 
     Parameters
     ----------
     model : keras.Model
         Changed in place.
     upto : str | int, optional
-        The last group to freeze, by name, or how many groups from the input (the head is not counted). None: every
-        group but the head.
+        The last group to freeze, by name, or how many groups from the input (the head is not
+        counted). None: every group but the head.
 
     Returns
     -------
@@ -72,19 +76,20 @@ def unfreeze(
 ) -> Any:
     """Thaw a model's last groups; they train from the next step on.
 
-    Groups below `last` stay as they are. A compiled model's optimizer keeps its slots, and counts for each thawed
-    variable its own updates, so that Adam's first one is no larger than the learning rate.
+    Groups below `last` stay as they are. A compiled model's optimizer keeps its slots, and counts
+    for each thawed variable its own updates, so that Adam's first one is no larger than the
+    learning rate.
 
     Parameters
     ----------
     model : keras.Model
         Changed in place.
     last : str | int, optional
-        The lowest group to thaw, by name, or how many groups from the top (the head is thawed with them and not
-        counted). None: everything.
+        The lowest group to thaw, by name, or how many groups from the top (the head is thawed with
+        them and not counted). None: everything.
     batchnorm : {"inference", "train"}
-        Whether thawed BatchNorm keeps its moving statistics (gamma and beta train all the same) or updates them.
-        In the group `head`, which is new, it always updates them.
+        Whether thawed BatchNorm keeps its moving statistics (gamma and beta train all the same) or
+        updates them. In the group `head`, which is new, it always updates them.
 
     Returns
     -------
@@ -113,23 +118,22 @@ def unfreeze(
 
 def frozen_groups(model: Any) -> tuple[str, ...]:
     """The names of the groups of which every layer is frozen, from the input up."""
-    return tuple(
-        group.name
-        for group in layer_groups(model)
-        if not any(layer.trainable for layer in layers_of(model, group.name))
-    )
+    return tuple(group.name for group in layer_groups(model) if group.trainable is False)
 
 
 def set_inference_mode(layer: Any, on: bool) -> None:
-    """Let a layer and its sub-layers run as in inference whatever `training` says, or (off) as Keras made them.
+    """Let a layer and its sub-layers run as in inference whatever `training` says, or (off) as
+    Keras made them.
 
-    Only the instance's `call` is shadowed, by a bound method: rates, config, weights and saved files stay as they
-    are, a deep copy is bound to the copy, and taking the shadow away restores the layer exactly. Traced functions
-    must be traced again (`retrace`).
+    Only the instance's `call` is shadowed, by a bound method: rates, config, weights and saved
+    files stay as they are, a deep copy is bound to the copy, and taking the shadow away restores
+    the layer exactly. Traced functions must be traced again (`retrace`).
     """
     for part in layer._flatten_layers():
         if on and part._expects_training_arg and not in_inference_mode(part):
-            if "call" in vars(part):  # a layer revived from a SavedModel has its `call` on the instance
+            if "call" in vars(
+                part
+            ):  # a layer revived from a SavedModel has its `call` on the instance
                 vars(part)["_live_call"] = vars(part)["call"]
             vars(part)["call"] = MethodType(_call_in_inference, part)
         elif not on and in_inference_mode(part):
@@ -157,20 +161,25 @@ def _call_in_inference(layer: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def retrace(model: Any) -> None:
-    """Make a compiled model notice what changed: new training step, same loss, metrics, optimizer and slots.
+    """Make a compiled model notice what changed: new training step, same loss, metrics, optimizer
+    and slots.
 
-    This is what `compile` does to the step, without what it does to the rest: metric objects, loss weights and a
-    `compile` of the model's own stay untouched.
+    This is what `compile` does to the step, without what it does to the rest: metric objects, loss
+    weights and a `compile` of the model's own stay untouched.
     """
     if not getattr(model, "_is_compiled", False):
         return
-    for optimizer in tf.nest.flatten(model.optimizer):
-        _carry_slots(getattr(optimizer, "inner_optimizer", optimizer), variables_to_train(model))
+    with model.distribute_strategy.scope():
+        for optimizer in tf.nest.flatten(model.optimizer):
+            unscaled = getattr(optimizer, "inner_optimizer", optimizer)
+            _carry_slots(unscaled, variables_to_train(model))
     model._reset_compile_cache()
 
 
 def variables_to_train(model: Any) -> list[Any]:
-    """Every variable that can be trained, frozen now or not, in an order that freezing does not change."""
+    """Every variable that can be trained, frozen now or not, in an order that freezing does not
+    change.
+    """
     variables = {}
     for layer in model._flatten_layers():
         for variable in layer._trainable_weights:
@@ -179,7 +188,9 @@ def variables_to_train(model: Any) -> list[Any]:
 
 
 def groups_upto(model: Any, upto: str | int | None) -> tuple[str, ...]:
-    """Names of the groups from the input to `upto` inclusive, read as `freeze` reads it; raises ValueError."""
+    """Names of the groups from the input to `upto` inclusive, read as `freeze` reads it; raises
+    ValueError.
+    """
     groups = layer_groups(model)
     backbone = [name for name in groups.names if name != "head"]
     if upto is None:
@@ -205,7 +216,8 @@ def _check_count(count: Any, argument: str, backbone: list[str]) -> None:
     whole = isinstance(count, int) and not isinstance(count, bool)
     if not whole or not 1 <= count <= len(backbone):
         raise ValueError(
-            f"{argument} is {count!r}; valid: 1 to {len(backbone)} groups, or one of {', '.join(backbone)}"
+            f"{argument} is {count!r}; valid: 1 to {len(backbone)} groups, "
+            f"or one of {', '.join(backbone)}"
         )
 
 
@@ -216,16 +228,17 @@ def check_batchnorm(batchnorm: Any) -> None:
 
 
 def _set_trainable(model: Any, layers: Iterable[Any], trainable: bool) -> None:
-    """Set leaves without disturbing others: Keras' own setter on a container overwrites all that is inside."""
-    changed = {id(part) for layer in layers for part in layer._flatten_layers()}
+    """Set leaves without disturbing others: Keras' own setter on a container overwrites all that is
+    inside.
+    """
     parts = [*model._flatten_layers()]
-    leaves = {id(part): part.trainable for part in parts if not isinstance(part, keras.Model)}
-    leaves.update({key: trainable for key in changed if key in leaves})
+    flags = {id(part): part.trainable for part in parts if not isinstance(part, keras.Model)}
+    flags.update({id(part): trainable for layer in layers for part in layer._flatten_layers()})
     # A container that is not trainable hides its thawed leaves.
     model.trainable = True
     for part in parts:  # parents come before their sub-layers, so the inner setting wins
-        if id(part) in leaves:
-            part.trainable = leaves[id(part)]
+        if id(part) in flags:
+            part.trainable = flags[id(part)]
 
 
 def _carry_slots(optimizer: Any, variables: list[Any]) -> None:
@@ -248,7 +261,8 @@ def _refuse_inside_fit(model: Any, verb: str) -> None:
             fitted = frame.f_locals.get("self")
             if fitted is model or any(part is model for part in fitted._flatten_layers()):
                 raise ValueError(
-                    f"{verb} was called inside fit, which would not notice; call it between two fits "
+                    f"{verb} was called inside fit, which would not notice; call it between two "
+                    "fits "
                     "or let fine_tune run a plan with several phases"
                 )
         frame = frame.f_back

@@ -1,7 +1,8 @@
 """The graph of a Keras model, read once: leaf calls in order, nested models called once opened up.
 
-Everything in this folder that asks "what comes before what" asks here. A *tensor* is one output of one call of one
-leaf layer, so a shared layer or a layer with two outputs is never ambiguous, as a layer name would be.
+Everything in this folder that asks "what comes before what" asks here. A *tensor* is one output of
+one call of one leaf layer, so a shared layer or a layer with two outputs is never ambiguous, as a
+layer name would be.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Call:
 
     @property
     def is_input(self) -> bool:
+        """Whether this is an input layer of the outermost model."""
         return bool(self.node.is_input)
 
     def arguments(self, values: Mapping[Tensor, Any]) -> tuple[Any, dict[str, Any]]:
@@ -108,6 +110,7 @@ class Graph:
 
     @property
     def name(self) -> str:
+        """The model's name, for messages."""
         return str(self.root.model.name)
 
     def symbol(self, tensor: Tensor) -> Any:
@@ -115,6 +118,7 @@ class Graph:
         return self.symbols[tensor]
 
     def path(self, tensor: Tensor) -> str:
+        """Path of the layer that makes the tensor."""
         return self.calls[tensor.call].path
 
     def tensors(self) -> Iterator[Tensor]:
@@ -193,7 +197,8 @@ def read_graph(model: Any) -> Graph:
     Parameters
     ----------
     model : keras.Model
-        Sequential (built) or Functional; nested models called once are opened, others stay one call.
+        Sequential (built) or Functional; nested models called once are opened, others stay one
+        call.
 
     Raises
     ------
@@ -231,9 +236,7 @@ def _count_calls(model: Any, counts: Counter[int]) -> None:
             _count_calls(node.layer, counts)
 
 
-def _read_scope(
-    scope: Scope, counts: Counter[int], calls: list[Call], symbols: dict[Tensor, Any]
-) -> None:
+def _read_scope(scope: Scope, counts: Counter[int], calls: list[Call], symbols: dict[Tensor, Any]) -> None:
     for node in _in_reading_order(scope.model):
         path = f"{scope.path}/{node.layer.name}" if scope.path else node.layer.name
         if node.is_input and id(node.outputs) in scope.known:
@@ -258,8 +261,9 @@ def _read_scope(
 def _in_reading_order(model: Any) -> list[Any]:
     """The nodes that the outputs need, depth first from the outputs, each after what it consumes.
 
-    Keras' own depths put a short branch level with the far end of a long one; this order keeps a block's calls
-    together, as a person reads the model, and leaves out nodes that only serve `add_loss` and `add_metric`.
+    Keras' own depths put a short branch level with the far end of a long one; this order keeps a
+    block's calls together, as a person reads the model, and leaves out nodes that only serve
+    `add_loss` and `add_metric`.
     """
     order: list[Any] = [tensor.node for tensor in model.inputs]
     done = {id(node) for node in order}

@@ -19,16 +19,15 @@ from auxtask.transfer.stages import default_borders
 HEAD = "head"
 _ATTRIBUTE = "_auxtask_groups"
 
-# A group: its name, the calls of the layers it adds, and the crossing where it ends (None: the model's end).
+# A group: its name, the calls of the layers it adds, and the crossing where it ends (None: the
+# model's end).
 Segment = tuple[str, list[Call], Crossing | None]
 
 
 def keep_groups(model: Any, grouping: Mapping[str, Sequence[str]]) -> None:
     """Store a grouping that is known to fit (checked again whenever it is read)."""
     # object's own setattr: Keras would wrap and track the value as part of the model.
-    object.__setattr__(
-        model, _ATTRIBUTE, tuple((name, tuple(paths)) for name, paths in grouping.items())
-    )
+    object.__setattr__(model, _ATTRIBUTE, tuple((name, tuple(paths)) for name, paths in grouping.items()))
 
 
 def kept_groups(model: Any) -> dict[str, tuple[str, ...]] | None:
@@ -37,9 +36,7 @@ def kept_groups(model: Any) -> dict[str, tuple[str, ...]] | None:
     return None if stored is None else dict(stored)
 
 
-def segments(
-    model: Any, grouping: Mapping[str, Sequence[str]] | None = None
-) -> tuple[Graph, list[Segment]]:
+def segments(model: Any, grouping: Mapping[str, Sequence[str]] | None = None) -> tuple[Graph, list[Segment]]:
     """The model's graph and its groups; a layer called several times counts with its first call.
 
     Without `grouping`, the one kept on the model, else the default.
@@ -90,18 +87,14 @@ def group_borders(graph: Graph) -> list[Crossing]:
         if not call.is_input and _must_be_named(call.layer):
             calls_of.setdefault(id(call.layer), set()).add(call.index)
     shared = [indices for indices in calls_of.values() if len(indices) > 1]
-    return [
-        c for c in crossings(graph) if all(s <= c.before or s.isdisjoint(c.before) for s in shared)
-    ]
+    return [c for c in crossings(graph) if all(s <= c.before or s.isdisjoint(c.before) for s in shared)]
 
 
 def _must_be_named(layer: Any) -> bool:
     return bool(layer.weights) or behaves_differently_in_training(layer)
 
 
-def _borders_of(
-    graph: Graph, borders: list[Crossing], grouping: Mapping[str, Sequence[str]]
-) -> list[Crossing]:
+def _borders_of(graph: Graph, borders: list[Crossing], grouping: Mapping[str, Sequence[str]]) -> list[Crossing]:
     """The end of every group of `grouping` but the last."""
     _check_names(list(grouping))
     calls_by_group = _resolve(graph, grouping)
@@ -127,49 +120,40 @@ def _check_names(names: list[str]) -> None:
                 "which means every group but the head"
             )
     if HEAD in names[:-1]:
-        raise ValueError(
-            "grouping: 'head' is reserved for the head, so it can only be the last group"
-        )
+        raise ValueError("grouping: 'head' is reserved for the head, so it can only be the last group")
 
 
 def _resolve(graph: Graph, grouping: Mapping[str, Sequence[str]]) -> dict[str, frozenset[int]]:
     """The calls of each group's named layers; every layer that must be named is, once."""
-    calls_by_path: dict[str, set[int]] = {}
+    # A layer called several times counts with its first call, as in `segments`.
+    first_call: dict[str, int] = {}
     for call in graph.calls:
         for path in [] if call.is_input else _leaves(call.path, call.layer):
-            calls_by_path.setdefault(path, set()).add(call.index)
+            first_call.setdefault(path, call.index)
     owner: dict[str, str] = {}
     for name, entries in grouping.items():
         if isinstance(entries, str):
-            raise ValueError(
-                f"grouping: group {name!r} must be a sequence of layer paths, not a text"
-            )
+            raise ValueError(f"grouping: group {name!r} must be a sequence of layer paths, not a text")
         for entry in entries:
-            paths = [p for p in calls_by_path if p == entry or p.startswith(f"{entry}/")]
+            paths = [p for p in first_call if p == entry or p.startswith(f"{entry}/")]
             if not paths:
                 raise ValueError(
                     f"grouping: group {name!r} names no layer of {graph.name}: {entry!r}; "
-                    f"{closest(str(entry), list(calls_by_path))}"
+                    f"{closest(str(entry), list(first_call))}"
                 )
             for path in paths:
                 if path in owner:
-                    raise ValueError(
-                        f"grouping: layer {path!r} is named twice, in {owner[path]!r} and {name!r}"
-                    )
+                    raise ValueError(f"grouping: layer {path!r} is named twice, in {owner[path]!r} and {name!r}")
                 owner[path] = name
     forgotten = [
-        path
-        for path, leaf in leaves_of_calls(graph.calls).items()
-        if path not in owner and _must_be_named(leaf)
+        path for path, leaf in leaves_of_calls(graph.calls).items() if path not in owner and _must_be_named(leaf)
     ]
     if forgotten:
-        raise ValueError(
-            f"grouping: no group has {', '.join(forgotten)}; every layer must be in one"
-        )
+        raise ValueError(f"grouping: no group has {', '.join(forgotten)}; every layer must be in one")
     _check_whole_opaque(graph, owner)
     found: dict[str, set[int]] = {name: set() for name in grouping}
     for path, name in owner.items():
-        found[name] |= calls_by_path[path]
+        found[name].add(first_call[path])
     return {name: frozenset(calls) for name, calls in found.items()}
 
 
@@ -194,7 +178,7 @@ def _no_border(
         return ", ".join(dict.fromkeys(graph.calls[i].path for i in sorted(calls)))
 
     nearest = min(borders, key=lambda c: len((c.before & named) ^ reached), default=None)
-    text = f"grouping: group {name!r} does not end at a cut of {graph.name} (in the graph's order, with no path round it)"
+    text = f"grouping: group {name!r} does not end at a cut of {graph.name} (in order, with no path round it)"
     if nearest is None:
         return f"{text}: this model has no cut where a group may end"
     before = nearest.before & named

@@ -1,10 +1,11 @@
-"""Layer groups: the named, ordered slices of a model by which everything else here counts and names.
+"""Layer groups: the named, ordered slices of a model by which everything else here counts and
+names.
 
 >>> layer_groups(model)            # a table
 >>> set_groups(backbone, {"stem": ["conv", "norm"], "block1": [...]})
 
-A model's author names the groups with `set_groups`; they are kept on the model itself and copied by `reuse`. Without
-that, `auxtask.transfer.stages` chooses. Either way a group ends at a valid cut.
+A model's author names the groups with `set_groups`; they are kept on the model itself and copied by
+`reuse`. Without that, `auxtask.transfer.stages` chooses. Either way a group ends at a valid cut.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class LayerGroup:
     layers : tuple[str, ...]
         Object paths of its leaf layers in graph order, ``"outer/inner"`` for nested models.
     output_shape : tuple
-        Shape of the tensor where the group ends, the batch as None; of the last group, the model's output shape (a
-        tuple of shapes if there are several).
+        Shape of the tensor where the group ends, the batch as None; of the last group, the model's
+        output shape (a tuple of shapes if there are several).
     num_parameters : int
         Numbers in all its weights, statistics included.
     trainable : bool | None
@@ -56,6 +57,7 @@ class LayerGroups(Sequence[LayerGroup]):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The groups' names, in order."""
         return tuple(group.name for group in self._groups)
 
     def index_of(self, name: str) -> int:
@@ -112,7 +114,8 @@ def layer_groups(model: Any, grouping: Mapping[str, Sequence[str]] | None = None
     model : keras.Model
         Sequential (built) or Functional, nested models and custom layers included.
     grouping : Mapping[str, Sequence[str]], optional
-        From group name to layer paths, to look at instead of the model's own groups; checked as by `set_groups`.
+        From group name to layer paths, to look at instead of the model's own groups; checked as by
+        `set_groups`.
 
     Raises
     ------
@@ -129,9 +132,10 @@ def set_groups(model: Any, grouping: Mapping[str, Sequence[str]]) -> None:
     ----------
     model : keras.Model
     grouping : Mapping[str, Sequence[str]]
-        From group name to layer paths, in order from the input. A nested model's path stands for all its layers.
-        Every layer with weights or with a `training` argument must be named exactly once; others may be left out
-        and go to the group before them. Each group must end at a valid cut. ``"head"`` can only be the last one.
+        From group name to layer paths, in order from the input. A nested model's path stands for
+        all its layers. Every layer with weights or with a `training` argument must be named exactly
+        once; others may be left out and go to the group before them. Each group must end at a valid
+        cut. ``"head"`` can only be the last one.
 
     Raises
     ------
@@ -191,7 +195,7 @@ def _describe(model: Any, graph: Graph, found: Sequence[Segment]) -> LayerGroups
 
 
 def _shape(symbol: Any) -> tuple[int | None, ...]:
-    return tuple(symbol.shape)
+    return (None, *symbol.shape[1:])
 
 
 def _trainable(leaves: Iterable[Any]) -> bool | None:

@@ -30,9 +30,9 @@ class _Entry:
 class Ledger:
     """Hashes every weight and BatchNorm statistic before and after each phase.
 
-    Call `snapshot` before a phase and `check` after it. `rows` then holds one dict per phase and group with keys
-    `phase`, `group`, `frozen` (every layer of the group was frozen), `parameters`, `hash_before`, `hash_after` and
-    `changed`. `print(ledger)` shows a table.
+    Call `snapshot` before a phase and `check` after it. `rows` then holds one dict per phase and
+    group with keys `phase`, `group`, `frozen` (every layer of the group was frozen), `parameters`,
+    `hash_before`, `hash_after` and `changed`. `print(ledger)` shows a table.
     """
 
     def __init__(self) -> None:
@@ -43,10 +43,7 @@ class Ledger:
     def snapshot(self, model: Any) -> None:
         """Hash the model's weights as they are, and note which of them are frozen now."""
         self._before = _entries(model)
-        self._frozen = {
-            group.name: not any(layer.trainable for layer in layers_of(model, group.name))
-            for group in layer_groups(model)
-        }
+        self._frozen = {g.name: g.trainable is False for g in layer_groups(model)}
 
     def check(self, model: Any, phase: str) -> None:
         """Compare with the last snapshot, and add a row for each group.
@@ -54,11 +51,13 @@ class Ledger:
         Raises
         ------
         ValueError
-            If there is no snapshot, or if a frozen weight or a BatchNorm statistic that should have been kept has
-            moved; the message names each. The rows are added all the same.
+            If there is no snapshot, or if a frozen weight or a BatchNorm statistic that should have
+            been kept has moved; the message names each. The rows are added all the same.
         """
         if self._before is None:
-            raise ValueError("the ledger has no snapshot to compare with; call snapshot(model) first")
+            raise ValueError(
+                "the ledger has no snapshot to compare with; call snapshot(model) first"
+            )
         before, self._before = self._before, None
         after = _entries(model)
         if [(old.group, old.name) for old in before] != [(new.group, new.name) for new in after]:
@@ -82,7 +81,8 @@ class Ledger:
         if moved:
             more = f" and {len(moved) - _MAX_NAMED} more" if len(moved) > _MAX_NAMED else ""
             raise ValueError(
-                f"phase {phase!r} moved {len(moved)} frozen weights: {', '.join(moved[:_MAX_NAMED])}{more}"
+                f"phase {phase!r} moved {len(moved)} frozen weights: "
+                f"{', '.join(moved[:_MAX_NAMED])}{more}"
             )
 
     def save(self, path: str | Path) -> None:
@@ -120,7 +120,8 @@ def _entries(model: Any) -> list[_Entry]:
         for path, layer in zip(group.layers, layers_of(model, group.name), strict=True):
             seen: set[int] = set()
             for part in layer._flatten_layers():
-                # Statistics (declared not trainable) move only in a layer that is thawed and in training mode.
+                # Statistics (declared not trainable) move only in a layer that is thawed and in
+                # training mode.
                 live = part.trainable and not in_inference_mode(part)
                 for variable in [*part._trainable_weights, *part._non_trainable_weights]:
                     if id(variable) in seen:

@@ -22,16 +22,19 @@ class Phase:
     learning_rate : float | keras.optimizers.schedules.LearningRateSchedule
         The head's rate; a schedule counts its steps from the start of this phase.
     frozen_upto : str | int, optional
-        None: nothing is frozen. `"backbone"`: every group but the head. Else as `freeze(upto=)` takes it.
+        None: nothing is frozen. `"backbone"`: every group but the head. Else as `freeze(upto=)`
+        takes it.
     layer_decay : float
-        In (0, 1]: each group learns at this fraction of the rate of the group above it (Howard and Ruder, 2018).
+        In (0, 1]: each group learns at this fraction of the rate of the group above it (Howard and
+        Ruder, 2018).
     batchnorm : {"inference", "train"}
         As `unfreeze` takes it. A network with random weights needs "train".
     patience : int, optional
-        Stop the phase after this many epochs without a better `monitor`, and restore its best weights.
+        Stop the phase after this many epochs without a better `monitor`, and restore its best
+        weights.
     monitor : str, optional
-        What "better" means, a name in the logs; without `patience` it only picks the weights to restore. Default
-        with `patience`: `val_loss`, or `loss` without validation data.
+        What "better" means, a name in the logs; without `patience` it only picks the weights to
+        restore. Default with `patience`: `val_loss`, or `loss` without validation data.
     name : str
         Shown in the history and the ledger; default `phase1`, `phase2`, ...
 
@@ -64,7 +67,8 @@ class Phase:
         upto = self.frozen_upto
         if isinstance(upto, bool) or not (upto is None or isinstance(upto, (str, int))):
             raise ValueError(
-                f"frozen_upto is {upto!r}; valid: None, 'backbone', a group's name or a count of groups"
+                f"frozen_upto is {upto!r}; valid: None, 'backbone', a group's name or a count "
+                "of groups"
             )
 
 
@@ -125,7 +129,8 @@ class Plan:
         _check_count("probe_epochs", probe)
         if probe >= epochs:
             raise ValueError(
-                f"probe_epochs is {probe} of {epochs} epochs; valid: 1 to epochs - 1, so that the second "
+                f"probe_epochs is {probe} of {epochs} epochs; valid: 1 to epochs - 1, so that "
+                "the second "
                 "phase has at least one"
             )
         first = Phase(probe, learning_rate, "backbone", name="probe")
@@ -140,11 +145,12 @@ class Plan:
         num_groups: int = 4,
         layer_decay: float = 1.0,
     ) -> Plan:
-        """First the head alone, then one backbone group more in each phase, from the top (ULMFiT, 2018).
+        """First the head alone, then one backbone group more in each phase, from the top (ULMFiT,
+        2018).
 
-        `num_groups` is the number of the backbone's groups (`fine_tune(plan="gradual")` fills it in). The epochs are
-        shared out evenly, what is left over goes to the last phases; with fewer epochs than phases, several groups
-        thaw together.
+        `num_groups` is the number of the backbone's groups (`fine_tune(plan="gradual")` fills it
+        in). The epochs are shared out evenly, what is left over goes to the last phases; with fewer
+        epochs than phases, several groups thaw together.
         """
         _check_count("epochs", epochs)
         _check_count("num_groups", num_groups)

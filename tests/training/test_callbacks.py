@@ -23,8 +23,14 @@ def small_model(rate=0.05, loss="mse"):
 
 def fit(model, callbacks, epochs=3, y=Y, validation_data=None):
     return model.fit(
-        X, y, batch_size=8, epochs=epochs, shuffle=False, verbose=0,
-        callbacks=callbacks, validation_data=validation_data,
+        X,
+        y,
+        batch_size=8,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=callbacks,
+        validation_data=validation_data,
     )
 
 
@@ -88,16 +94,24 @@ def test_nan_guard_changes_nothing_in_healthy_training():
 @pytest.mark.parametrize(
     ("text", "kind", "amount"),
     [
-        ("20min", "seconds", 1200), ("90s", "seconds", 90), ("1.5h", "seconds", 5400),
-        ("500steps", "steps", 500), ("500 steps", "steps", 500), ("3epochs", "epochs", 3),
-        ("1epoch", "epochs", 1), (7, "epochs", 7), ("7", "epochs", 7),
+        ("20min", "seconds", 1200),
+        ("90s", "seconds", 90),
+        ("1.5h", "seconds", 5400),
+        ("500steps", "steps", 500),
+        ("500 steps", "steps", 500),
+        ("3epochs", "epochs", 3),
+        ("1epoch", "epochs", 1),
+        (7, "epochs", 7),
+        ("7", "epochs", 7),
     ],
 )
 def test_budgets_are_read(text, kind, amount):
     assert (parse_budget(text).kind, parse_budget(text).amount) == (kind, amount)
 
 
-@pytest.mark.parametrize("text", ["", "min", "-3epochs", "0s", "2.5steps", "5 parsecs", None, 1.5, True, 0, -1])
+@pytest.mark.parametrize(
+    "text", ["", "min", "-3epochs", "0s", "2.5steps", "5 parsecs", None, 1.5, True, 0, -1]
+)
 def test_bad_budgets_name_the_valid_forms(text):
     with pytest.raises(ValueError, match="valid: '20min'"):
         parse_budget(text)
@@ -147,7 +161,8 @@ def test_best_weights_restores_the_best_epoch_and_stops_after_patience():
 
 
 @pytest.mark.parametrize(
-    ("monitor", "mode"), [("val_accuracy", "max"), ("auc", "max"), ("val_loss", "min"), ("eer", "min")]
+    ("monitor", "mode"),
+    [("val_accuracy", "max"), ("auc", "max"), ("val_loss", "min"), ("eer", "min")],
 )
 def test_best_weights_knows_which_way_is_better(monitor, mode):
     assert BestWeights(monitor).mode == mode
@@ -161,8 +176,11 @@ def test_best_weights_names_the_logs_that_exist():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: BestWeights("loss", mode="best"), lambda: BestWeights("loss", patience=0),
-        lambda: WeightAverage(1.0), lambda: WeightAverage(0), lambda: NanGuard(0),
+        lambda: BestWeights("loss", mode="best"),
+        lambda: BestWeights("loss", patience=0),
+        lambda: WeightAverage(1.0),
+        lambda: WeightAverage(0),
+        lambda: NanGuard(0),
     ],
 )
 def test_bad_arguments_are_refused(make):
@@ -180,7 +198,9 @@ def test_weight_average_follows_its_formula_and_trains_on_from_raw_weights():
     for t, weights in enumerate(record.after_steps, start=1):
         decay = min(0.7, (1 + t) / (10 + t))
         expected = [decay * e + (1 - decay) * w for e, w in zip(expected, weights, strict=True)]
-    for got, want in zip(averaged.get_weights(), expected, strict=True):  # BatchNorm's statistics too
+    for got, want in zip(
+        averaged.get_weights(), expected, strict=True
+    ):  # BatchNorm's statistics too
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
@@ -188,7 +208,9 @@ def test_validation_and_best_weights_see_the_average():
     model, record = small_model(), Record()
     best = BestWeights("val_loss")
     history = fit(model, [WeightAverage(0.5), record, best], epochs=3, validation_data=(X, Y))
-    assert model.evaluate(X, Y, verbose=0) == pytest.approx(min(history.history["val_loss"]), rel=1e-5)
+    assert model.evaluate(X, Y, verbose=0) == pytest.approx(
+        min(history.history["val_loss"]), rel=1e-5
+    )
     assert same(model.get_weights(), record.at_epoch_end[best.best_epoch - 1])
 
 

@@ -1,4 +1,6 @@
-"""GroupRates against the bare Keras optimizer: same updates at scale 1, s times the update at scale s."""
+"""GroupRates against the bare Keras optimizer: same updates at scale 1, s times the update at scale
+s.
+"""
 
 from __future__ import annotations
 
@@ -75,11 +77,14 @@ def test_scale_s_gives_s_times_the_update_weight_decay_included(kind, rate):
 
 
 def test_scales_are_kept_over_many_steps_in_eager_and_graph_mode():
-    # Without decay the update depends on the gradients only, so it stays s times the bare one at each step.
+    # Without decay the update depends on the gradients only, so it stays s times the bare one at
+    # each step.
     bare = run(keras.optimizers.Adam(0.01), two_variables(), 5)
     for graph in (True, False):
         first, second = two_variables()
-        got = run(GroupRates(keras.optimizers.Adam(0.01), {second.ref(): 0.3}), (first, second), 5, graph)
+        got = run(
+            GroupRates(keras.optimizers.Adam(0.01), {second.ref(): 0.3}), (first, second), 5, graph
+        )
         for t in range(5):
             np.testing.assert_allclose(
                 got[t + 1][1] - got[t][1], 0.3 * (bare[t + 1][1] - bare[t][1]), atol=3e-7
@@ -95,19 +100,26 @@ def test_scale_zero_leaves_a_variable_bit_identical():
 
 def test_sparse_gradients_and_constraints_work_as_in_the_bare_optimizer():
     def train(optimizer_of):
-        table = tf.Variable(np.ones((4, 2)), dtype=tf.float32, constraint=keras.constraints.MaxNorm(1.0))
+        table = tf.Variable(
+            np.ones((4, 2)), dtype=tf.float32, constraint=keras.constraints.MaxNorm(1.0)
+        )
         optimizer = optimizer_of(table)
         optimizer.build([table])
-        slices = tf.IndexedSlices(tf.constant([[1.0, 2.0], [1.0, 1.0]]), tf.constant([1, 1]), (4, 2))
+        slices = tf.IndexedSlices(
+            tf.constant([[1.0, 2.0], [1.0, 1.0]]), tf.constant([1, 1]), (4, 2)
+        )
         tf.function(lambda: optimizer.apply_gradients([(slices, table)]))()
         return table.numpy()
 
     bare = train(lambda table: keras.optimizers.Adam(0.1))
-    np.testing.assert_allclose(train(lambda t: GroupRates(keras.optimizers.Adam(0.1))), bare, rtol=1e-6)
+    np.testing.assert_allclose(
+        train(lambda t: GroupRates(keras.optimizers.Adam(0.1))), bare, rtol=1e-6
+    )
 
 
 def first_update_after(optimizer, frozen_steps, rate):
-    """Train one variable alone for a while, then both; the second one's first update over the rate."""
+    """Train one variable alone for a while, then both; the second one's first update over the "
+    "rate."""
     first, second = two_variables()
     optimizer.build([first, second])
     alone = tf.function(lambda g: optimizer.apply_gradients([(g, first)]))
@@ -210,7 +222,9 @@ def test_checkpoint_round_trip_continues_to_the_bit(tmp_path):
 def test_config_round_trip_through_json():
     variables = two_variables()
     schedule = keras.optimizers.schedules.CosineDecay(0.02, 100)
-    optimizer = GroupRates(keras.optimizers.AdamW(schedule, weight_decay=0.1), [(variables[1], 0.5)])
+    optimizer = GroupRates(
+        keras.optimizers.AdamW(schedule, weight_decay=0.1), [(variables[1], 0.5)]
+    )
     optimizer.build(variables)
     config = json.loads(json.dumps(keras.optimizers.serialize(optimizer), default=float))
     again = keras.optimizers.deserialize(config)

@@ -1,7 +1,9 @@
-"""The zoo: one small model of every kind that the transfer package must handle, each built anew per call.
+"""The zoo: one small model of every kind that the transfer package must handle, each built anew per
+call.
 
 `ZOO` maps a kind to its maker; `example(model, seed)` gives a batch that fits the model's inputs.
-Weights are away from their initial values (`shaken`), so that a copy of a fresh layer never equals by accident.
+Weights are away from their initial values (`shaken`), so that a copy of a fresh layer never equals
+by accident.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ def shaken(model: Any, seed: int = 0) -> Any:
             value = 0.5 + np.abs(value)
         if weight.dtype.is_floating:
             weight.assign(value)
+    for layer in model._flatten_layers():
+        if isinstance(layer, L.Normalization):
+            layer.finalize_state()  # what it derives from its weights, as after loading a file
     return model
 
 
@@ -60,9 +65,7 @@ def sequential() -> Any:
 
 def built_late() -> Any:
     """A Sequential that got its shape from its first batch."""
-    model = keras.Sequential(
-        [L.Dense(5, activation="relu"), L.Dense(4, activation="relu"), L.Dense(1)]
-    )
+    model = keras.Sequential([L.Dense(5, activation="relu"), L.Dense(4, activation="relu"), L.Dense(1)])
     model(np.zeros((2, 6), "float32"))
     return shaken(model)
 
@@ -81,9 +84,7 @@ def conv() -> Any:
         h = L.ReLU(name=f"{block}_act")(h)
     h = L.GlobalAveragePooling2D(name="pool")(h)
     h = L.Dropout(0.3, name="drop")(h)
-    return shaken(
-        keras.Model(inputs, L.Dense(3, activation="softmax", name="classifier")(h), name="conv_zoo")
-    )
+    return shaken(keras.Model(inputs, L.Dense(3, activation="softmax", name="classifier")(h), name="conv_zoo"))
 
 
 def branches() -> Any:
@@ -94,29 +95,19 @@ def branches() -> Any:
     right = L.Dense(4, activation="relu", name="right")(h)
     h = L.Concatenate(name="meet")([left, right * 2.0])
     h = L.Dense(6, name="after")(h) + inputs
-    return shaken(
-        keras.Model(
-            inputs, L.Dense(2, activation="softmax", name="classifier")(h), name="branches_zoo"
-        )
-    )
+    return shaken(keras.Model(inputs, L.Dense(2, activation="softmax", name="classifier")(h), name="branches_zoo"))
 
 
 def nested() -> Any:
     """A model inside a model inside a model, each called once."""
-    inner = keras.Sequential(
-        [L.Dense(5, activation="relu", name="dense"), L.Dense(4, name="last")], name="inner"
-    )
+    inner = keras.Sequential([L.Dense(5, activation="relu", name="dense"), L.Dense(4, name="last")], name="inner")
     x = keras.Input((6,))
     h = L.Dense(6, activation="relu", name="dense")(x)
     middle = keras.Model(x, L.LayerNormalization(name="norm")(inner(h)), name="middle")
     inputs = keras.Input((6,))
     h = L.Dense(6, activation="relu", name="dense")(inputs)
     h = middle(h)
-    return shaken(
-        keras.Model(
-            inputs, L.Dense(2, activation="softmax", name="classifier")(h), name="nested_zoo"
-        )
-    )
+    return shaken(keras.Model(inputs, L.Dense(2, activation="softmax", name="classifier")(h), name="nested_zoo"))
 
 
 def colliding() -> Any:
@@ -127,9 +118,7 @@ def colliding() -> Any:
     ]
     inputs = keras.Input((4,))
     h = parts[1](parts[0](inputs))
-    return shaken(
-        keras.Model(inputs, L.Dense(1, activation="sigmoid", name="d")(h), name="colliding_zoo")
-    )
+    return shaken(keras.Model(inputs, L.Dense(1, activation="sigmoid", name="d")(h), name="colliding_zoo"))
 
 
 class Mixer(L.Layer):
@@ -161,11 +150,7 @@ def subclassed_layers() -> Any:
     h = L.Dense(4, name="enter")(inputs)
     for i in range(3):
         h = Mixer(4, name=f"mixer{i}")(h)
-    return shaken(
-        keras.Model(
-            inputs, L.Dense(2, activation="softmax", name="classifier")(h), name="mixers_zoo"
-        )
-    )
+    return shaken(keras.Model(inputs, L.Dense(2, activation="softmax", name="classifier")(h), name="mixers_zoo"))
 
 
 class AttentionMask(L.Layer):
@@ -180,9 +165,7 @@ class Attend(L.Layer):
 
     def build(self, input_shape: Any) -> None:
         size = input_shape[-1]
-        self.kernel = self.add_weight(
-            name="kernel", shape=(size, size), initializer="glorot_uniform"
-        )
+        self.kernel = self.add_weight(name="kernel", shape=(size, size), initializer="glorot_uniform")
         super().build(input_shape)
 
     def call(self, h: Any, attention_mask: Any, training: bool | None = None) -> Any:
@@ -215,11 +198,7 @@ def implicit_mask() -> Any:
     h = L.SimpleRNN(4, return_sequences=True, name="rnn1")(h)
     h = L.SimpleRNN(3, return_sequences=True, name="rnn2")(h)
     h = L.GlobalAveragePooling1D(name="pool")(h)
-    return shaken(
-        keras.Model(
-            ids, L.Dense(2, activation="softmax", name="classifier")(h), name="implicit_mask_zoo"
-        )
-    )
+    return shaken(keras.Model(ids, L.Dense(2, activation="softmax", name="classifier")(h), name="implicit_mask_zoo"))
 
 
 def shared() -> Any:
@@ -230,11 +209,7 @@ def shared() -> Any:
     for _ in range(3):
         h = act(dense(h))
     h = act(L.Dense(3, name="leave")(h))
-    return shaken(
-        keras.Model(
-            inputs, L.Dense(2, activation="softmax", name="classifier")(h), name="shared_zoo"
-        )
-    )
+    return shaken(keras.Model(inputs, L.Dense(2, activation="softmax", name="classifier")(h), name="shared_zoo"))
 
 
 def siamese() -> Any:
@@ -246,9 +221,7 @@ def siamese() -> Any:
     a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
     h = L.Concatenate(name="both")([encoder(a), encoder(b)])
     h = L.Dense(4, activation="relu", name="compare")(h)
-    return shaken(
-        keras.Model([a, b], L.Dense(1, activation="sigmoid", name="same")(h), name="siamese_zoo")
-    )
+    return shaken(keras.Model([a, b], L.Dense(1, activation="sigmoid", name="same")(h), name="siamese_zoo"))
 
 
 def auxiliary_output() -> Any:
@@ -289,16 +262,8 @@ class SubclassedModel(keras.Model):
 
 
 APPLICATIONS: dict[str, Callable[[], Any]] = {
-    "MobileNetV2": lambda: keras.applications.MobileNetV2(
-        weights=None, input_shape=(32, 32, 3), classes=5, alpha=0.35
-    ),
-    "ResNet50": lambda: keras.applications.ResNet50(
-        weights=None, input_shape=(32, 32, 3), classes=5
-    ),
-    "EfficientNetB0": lambda: keras.applications.EfficientNetB0(
-        weights=None, input_shape=(32, 32, 3), classes=5
-    ),
-    "DenseNet121": lambda: keras.applications.DenseNet121(
-        weights=None, input_shape=(32, 32, 3), classes=5
-    ),
+    "MobileNetV2": lambda: keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), classes=5, alpha=0.35),
+    "ResNet50": lambda: keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3), classes=5),
+    "EfficientNetB0": lambda: keras.applications.EfficientNetB0(weights=None, input_shape=(32, 32, 3), classes=5),
+    "DenseNet121": lambda: keras.applications.DenseNet121(weights=None, input_shape=(32, 32, 3), classes=5),
 }

@@ -1,0 +1,77 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from auxtask.data.images import photo_digest, read_photo, read_photos
+
+
+def png_bytes(pixels: np.ndarray, **save: object) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", **save)
+    return stream.getvalue()
+
+
+def test_a_photo_of_the_right_size_is_returned_pixel_for_pixel() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
+    np.testing.assert_array_equal(read_photo(png_bytes(pixels), 16), pixels)
+
+
+def test_the_middle_square_is_cut_before_resizing() -> None:
+    pixels = np.zeros((16, 48, 3), np.uint8)
+    pixels[:, 16:32] = 200
+    assert (read_photo(png_bytes(pixels), 16) == 200).all()
+
+
+def test_halving_averages_so_that_a_checkerboard_turns_grey() -> None:
+    board = (255 * (np.indices((32, 32)).sum(0) % 2)).astype(np.uint8)
+    inner = read_photo(png_bytes(np.stack([board] * 3, -1)), 16)[2:-2, 2:-2]
+    assert abs(inner.astype(int) - 127).max() <= 2
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (16, 16, 4)])
+def test_grey_and_transparent_photos_become_rgb(shape: tuple[int, ...]) -> None:
+    assert read_photo(png_bytes(np.full(shape, 99, np.uint8)), 16).shape == (16, 16, 3)
+
+
+def test_a_photo_noted_as_lying_down_is_set_upright() -> None:
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:8] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    assert (read_photo(png_bytes(pixels, exif=exif), 16)[8:] == 255).all()
+
+
+def test_bad_files_are_named_with_what_is_wrong(make_folder, tmp_path: Path) -> None:
+    good = make_folder(Ann=1) / "Ann" / "01.jpg"
+    text, cut, empty = (tmp_path / f"{name}.jpg" for name in ("text", "cut", "empty"))
+    text.write_text("this is no photo")
+    cut.write_bytes(good.read_bytes()[:-200])
+    empty.write_bytes(b"")
+    for path, reason in ((text, "holds no photo"), (cut, "damaged"), (empty, "is empty")):
+        with pytest.raises(ValueError, match=reason) as error:
+            read_photo(path, 16)
+        assert str(path) in str(error.value) and "\n" not in str(error.value)
+    with pytest.raises(FileNotFoundError, match=r"nobody\.jpg"):
+        read_photo(tmp_path / "nobody.jpg", 16)
+
+
+def test_skipping_leaves_out_the_bad_and_says_which(make_folder) -> None:
+    folder = make_folder(Ann=3) / "Ann"
+    paths = sorted(folder.iterdir())
+    paths[1].write_text("this is no photo")
+    photos = read_photos(paths, 20, on_bad="skip")
+    assert photos.kept.tolist() == [0, 2]
+    assert [path for path, _ in photos.skipped] == [str(paths[1])]
+    np.testing.assert_array_equal(photos.images[1], read_photo(paths[2], 20))
+    assert photos.digests[0] == photo_digest(paths[0].read_bytes())
+    assert photos.shapes == {(20, 20): 2}
+
+
+def test_senseless_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match="'raise' and 'skip'"):
+        read_photos([], 16, on_bad="ignore")
+    with pytest.raises(ValueError, match="size=2"):
+        read_photos([], 2)

@@ -1,0 +1,131 @@
+"""A classifier for which the right answers are known by construction: it tells colours apart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from auxtask.deployment.photo_classifier import PhotoClassifier
+from auxtask.framework import keras
+
+NAMES = ("red", "green", "blue")
+VIEWS = {"size": 16, "crops": (0.9,), "mirror": True}
+
+
+def _backbone() -> keras.Model:
+    photo = keras.Input((8, 8, 3))
+    return keras.Model(photo, keras.layers.GlobalAveragePooling2D()(photo), name="colours")
+
+
+def _classifier() -> PhotoClassifier:
+    return PhotoClassifier(_backbone(), np.eye(3), np.array([0.0, 0.5, 0.25]), NAMES, VIEWS)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> dict[str, Path]:
+    """One photo of each colour, of different sizes, the red a bit blue."""
+    colours = {"red": (200, 0, 50), "green": (0, 100, 0), "blue": (0, 0, 255)}
+    paths = {}
+    for side, (name, colour) in enumerate(colours.items(), 20):
+        paths[name] = tmp_path / f"{name}.png"
+        Image.new("RGB", (side, side + 5), colour).save(paths[name])
+    return paths
+
+
+def test_one_name_per_path_in_order(photos: dict[str, Path]) -> None:
+    order = ["blue", "red", "red", "green", "blue"]
+    answer = _classifier().predict([str(photos[name]) for name in order])
+    assert answer == order and all(type(name) is str for name in answer)
+
+
+def test_scores_follow_their_formula(photos: dict[str, Path]) -> None:
+    scores = _classifier().scores(list(photos.values()))
+    colours = np.array([(200, 0, 50), (0, 100, 0), (0, 0, 255)], float)
+    unit = colours / np.linalg.norm(colours, axis=1, keepdims=True)
+    np.testing.assert_allclose(scores, unit + [0.0, 0.5, 0.25], atol=1e-5)
+    assert scores.dtype == np.float32 and scores.shape == (3, 3)
+
+
+def test_many_photos_are_read_in_parts(
+    photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _classifier().scores(list(photos.values()) * 3)
+    monkeypatch.setattr("auxtask.deployment.photo_classifier._PHOTOS_AT_ONCE", 2)
+    np.testing.assert_allclose(_classifier().scores(list(photos.values()) * 3), whole, atol=1e-6)
+
+
+def test_no_photos_give_no_names() -> None:
+    assert _classifier().predict([]) == []
+    assert _classifier().scores([]).shape == (0, 3)
+
+
+def test_a_saved_classifier_scores_equal_to_the_bit(
+    photos: dict[str, Path], tmp_path: Path
+) -> None:
+    classifier = _classifier()
+    classifier.save(tmp_path / "saved", {"run": "faces"})
+    loaded = PhotoClassifier.load(tmp_path / "saved")
+    paths = list(photos.values())
+    np.testing.assert_array_equal(loaded.scores(paths), classifier.scores(paths))
+    assert loaded.names == NAMES and loaded.views == classifier.views
+    description = json.loads((tmp_path / "saved" / "description.json").read_text())
+    assert description["kind"] == "photo_classifier"
+    assert description["provenance"] == {"run": "faces"}
+
+
+def test_a_missing_or_broken_photo_is_named(photos: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere.png"):
+        _classifier().predict([photos["red"], tmp_path / "nowhere.png"])
+    (tmp_path / "text.jpg").write_text("not a photo")
+    with pytest.raises(ValueError, match="text.jpg"):
+        _classifier().predict([tmp_path / "text.jpg"])
+
+
+def test_one_path_instead_of_a_list_is_refused(photos: dict[str, Path]) -> None:
+    with pytest.raises(ValueError, match="expected a list of paths"):
+        _classifier().predict(str(photos["red"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"kernel": np.eye(4)}, r"kernel \[4, 4\]"),
+        ({"bias": np.zeros(2)}, r"bias \[2\]"),
+        ({"names": ("a", "a", "b")}, "names"),
+        ({"names": (1, 2, 3)}, "names"),
+        ({"names": ()}, "names"),
+        ({"views": {"size": 16}}, "expected size, crops and mirror"),
+        ({"views": {**VIEWS, "crops": (1.5,)}}, "crops"),
+        ({"views": {**VIEWS, "crops": ()}}, "crops"),
+        ({"views": {**VIEWS, "size": "big"}}, "size"),
+        ({"views": {**VIEWS, "flip": True}}, "flip"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(change: dict[str, Any], word: str) -> None:
+    parts: dict[str, Any] = {
+        "backbone": _backbone(), "kernel": np.eye(3), "bias": np.zeros(3),
+        "names": NAMES, "views": VIEWS,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=word):
+        PhotoClassifier(**{**parts, **change})
+
+
+@pytest.mark.parametrize("name", ["head.safetensors", "description.json"])
+def test_a_damaged_save_is_named(name: str, tmp_path: Path) -> None:
+    _classifier().save(tmp_path / "saved")
+    path = tmp_path / "saved" / name
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError) as caught:
+        PhotoClassifier.load(tmp_path / "saved")
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_a_save_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not plain JSON"):
+        _classifier().save(tmp_path / "saved", {"code": print})
+    assert list(tmp_path.iterdir()) == []

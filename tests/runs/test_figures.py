@@ -1,0 +1,78 @@
+"""Figures say what the numbers say: read back from the drawn objects, not from pixels."""
+
+import numpy as np
+import pytest
+
+from auxtask.runs import figures
+
+HISTORY = [
+    {"phase": "probe" if e < 2 else "tune", "epoch": e, "loss": 1 / (e + 1), "val_loss": 1.0, "rank1": 0.5}
+    for e in range(4)
+]
+
+
+def ledger_row(phase: str, group: str, frozen: bool, changed: bool) -> dict:
+    return {"phase": phase, "group": group, "frozen": frozen, "parameters": 1234, "changed": changed}
+
+
+def test_curves_mark_the_moment_of_thaw() -> None:
+    loss, metric = figures.plot_curves(HISTORY).axes
+    lines = {line.get_label(): line for line in loss.lines}
+    np.testing.assert_allclose(lines["loss"].get_ydata(), [1, 1 / 2, 1 / 3, 1 / 4])
+    assert lines["val_loss"].get_linestyle() == "--"
+    marks = [line.get_xdata()[0] for line in loss.lines if line.get_linestyle() == ":"]
+    assert marks == [2.5]  # between the second and the third epoch
+    assert {text.get_text() for text in metric.texts} == {"probe", "tune"}
+
+
+def test_the_freeze_map_shows_each_group_in_each_phase_and_a_broken_promise_in_red() -> None:
+    rows = [
+        ledger_row("probe", "stem", frozen=True, changed=False),
+        ledger_row("probe", "head", frozen=False, changed=True),
+        ledger_row("tune", "stem", frozen=True, changed=True),
+        ledger_row("tune", "head", frozen=False, changed=True),
+    ]
+    axes = figures.plot_freeze_map(rows).axes[0]
+    from matplotlib.colors import to_hex
+
+    colours = [to_hex(patch.get_facecolor()) for patch in axes.patches]
+    assert colours == [figures.FROZEN, figures.TRAINED, figures.BROKEN, figures.TRAINED]
+    assert all("1,234" in text.get_text() for text in axes.texts)
+
+
+def test_the_roc_is_drawn_over_a_logarithmic_axis() -> None:
+    far = np.linspace(0, 1, 11)
+    axes = figures.plot_roc({"same_face": (far, far**0.5)}).axes[0]
+    assert axes.get_xscale() == "log"
+    line = next(line for line in axes.lines if line.get_label() == "same_face")
+    np.testing.assert_allclose(line.get_ydata(), far**0.5)
+
+
+def test_results_are_drawn_in_percent_with_their_intervals() -> None:
+    rows = [
+        {"arm": arm, "budget": b, "budget_unit": "photos", "metric": "rank1", "mean": m, "low": m - 0.1, "high": m + 0.1}
+        for arm, m in (("scratch", 0.3), ("chosen", 0.6))
+        for b in (1, 3)
+    ] + [{"arm": "x", "budget": None, "budget_unit": None, "metric": "auc", "mean": 0.9, "low": None, "high": None}]
+    axes = figures.plot_results(rows).axes[0]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["scratch", "chosen"]
+    np.testing.assert_allclose(axes.containers[1].lines[0].get_ydata(orig=False), [60, 60])
+    with pytest.raises(ValueError, match="rank5"):
+        figures.plot_results(rows, metric="rank5")
+
+
+def test_mistakes_are_pairs_with_verdicts() -> None:
+    photos = np.zeros((5, 32, 32, 3), np.uint8)
+    figure = figures.plot_mistakes(photos, photos, [f"taken for {i}" for i in range(5)])
+    shown = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in shown] == [f"taken for {i}" for i in range(5)]
+    assert shown[0].images[0].get_array().shape == (32, 66, 3)
+    with pytest.raises(ValueError, match="5 left, 4 right"):
+        figures.plot_mistakes(photos, photos[:4], ["x"] * 5)
+
+
+@pytest.mark.parametrize("plot", [figures.plot_curves, figures.plot_freeze_map])
+def test_nothing_to_draw_is_an_error(plot) -> None:
+    with pytest.raises(ValueError, match="no"):
+        plot([])
