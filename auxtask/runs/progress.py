@@ -68,12 +68,17 @@ class ProgressTask:
         """Seconds since the task began."""
         return time.perf_counter() - self._began
 
+    def update(self, done: int, total: int, detail: str = "") -> None:
+        """Say how many of how many are done: the form in which `Comparison.run(progress)` tells it."""
+        self.total = total
+        self.advance(done - self.done, detail)
+
     def advance(self, amount: int = 1, detail: str = "") -> None:
         """Count `amount` more items; `detail` (the loss, say) stands beside the bar."""
         self.done += amount
         self.detail = detail or self.detail
         now = time.perf_counter()
-        if self._first is None:
+        if self._first is None and self.done:
             self._first = (now, self.done)
         if now - self._drawn >= SECONDS_BETWEEN_DRAWINGS:
             self._drawn = now

@@ -38,6 +38,15 @@ def test_without_a_terminal_lines_come_seldom_with_rate_and_time_left(clock: lis
     assert lines[-1].endswith("in 0:50")
 
 
+def test_a_total_learned_on_the_way_gives_the_time_left(clock: list[float]) -> None:
+    drawn, _ = board(terminal=False)
+    with drawn.task("cells", unit="cells") as task:
+        for done in range(4):
+            task.update(done, 13, f"cell {done}")
+            clock[0] += 1.0
+        assert task.describe() == "cells: 3/13 cells, 0.7 cells/s, 0:15 left, cell 3"
+
+
 def test_a_short_task_says_nothing_without_a_terminal(clock: list[float]) -> None:
     drawn, text = board(terminal=False)
     with drawn.task("cell") as task:
