@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from tf_keras import Model as Model
+
     from auxtask.backbones.conv import residual_backbone as residual_backbone
     from auxtask.backbones.embedding import embed as embed
     from auxtask.backbones.embedding import predict_views as predict_views
@@ -61,7 +63,6 @@ if TYPE_CHECKING:
     from auxtask.transfer.groups import set_groups as set_groups
     from auxtask.transfer.plans import Phase as Phase
     from auxtask.transfer.plans import Plan as Plan
-    from tf_keras import Model as Model
 
 _HOME = {
     "Augmentation": "auxtask.data.augmentation",

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras as keras
-    import transformers
+    import transformers as transformers
 
     tfa: Any
 

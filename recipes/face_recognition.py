@@ -13,12 +13,15 @@ A folder holds one folder of photos per person. The run folder keeps `backbone/`
 """
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import auxtask as at
 
 
 @dataclass(frozen=True)
 class Config:
+    """What can be set, as key=value."""
+
     dataset: str = at.option("drawn", "where the photos come from", choices=("drawn", "lfw", "folder"))
     targets: str = at.option("", "dataset=folder: your people, one folder of photos each")
     strangers: str = at.option("", "dataset=folder: other people, to pretrain on")
@@ -28,7 +31,9 @@ class Config:
     draws: int = at.option(5, "how often the labelled photos are drawn")
     trained_draws: int = at.option(3, "of them, for the arms that train a network each time")
     arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all")
-    on_bad: str = at.option("raise", "what to do with photos that cannot be read", choices=("raise", "skip"))
+    on_bad: Literal["raise", "skip"] = at.option(
+        "raise", "what to do with photos that cannot be read", choices=("raise", "skip")
+    )
     allow_overlap: bool = at.option(False, "go on if targets were pretrained on (recorded)")
     quick: bool = at.option(False, "about a minute: to see that everything runs")
 
@@ -38,8 +43,8 @@ class Settings:
     """What suits a kind of photo. Chosen on people who are no targets, never on test photos."""
 
     size: int  # photos are kept at this side, in pixels
-    network: dict[str, object]
-    batch: dict[str, int]
+    network: dict[str, Any]
+    batch: dict[str, Any]
     pretraining: str
     scratch: tuple[int, float]  # epochs, learning rate
     tune: tuple[int, float, float]  # epochs, rate of the head, rate of all
@@ -102,17 +107,19 @@ def pretrain(config: Config, run: at.Run, settings: Settings, strangers: at.Face
         seen, held_out, budget=length, **settings.batch, seed=run.seed,
         callbacks=run.callbacks(label="same face", items_per_step=sum_of(settings.batch), unit="photos"),
     )  # fmt: skip
+    assert task.pretraining is not None
     run.figure("pretraining", at.plot_curves(task.pretraining.history, "same face or not?"))
     run.note(f"same face, on {held_out.num_people} strangers left out: {task.pretraining.history[-1]}")
     at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance, {"size": settings.size})
     return backbone
 
 
-def sum_of(batch: dict[str, int]) -> int:
+def sum_of(batch: dict[str, Any]) -> int:  # noqa: D103
     return batch["people"] * batch["photos"] + batch["singles"]
 
 
 def main(config: Config, run: at.Run) -> None:
+    """Data, pretraining, reuse, comparison, report."""
     settings = DRAWN if config.dataset == "drawn" else PHOTOS
     with run.stage("data"):
         targets, strangers = load_people(config, run, settings)
@@ -128,6 +135,7 @@ def main(config: Config, run: at.Run) -> None:
         elif (run.folder / "backbone").exists():  # --resume
             backbone = at.load(run.folder)
         else:
+            assert strangers is not None  # load_people refuses neither strangers nor source
             backbone = pretrain(config, run, settings, strangers)
 
     # Test photos are set aside first; labelled ones are drawn from the rest. Items are photo numbers.

@@ -10,9 +10,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ORDER = (
-    "framework training transfer data backbones losses evaluation tasks runs deployment cli".split()
-)
+ORDER = [
+    "framework",
+    "training",
+    "transfer",
+    "data",
+    "backbones",
+    "losses",
+    "evaluation",
+    "tasks",
+    "runs",
+    "deployment",
+    "cli",
+]
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 FRAMEWORKS = {"tensorflow", "keras", "tf_keras", "tensorflow_addons", "transformers"}
 

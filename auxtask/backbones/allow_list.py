@@ -50,9 +50,7 @@ LAYERS = _names(
 HOUSE_LAYERS: dict[str, str] = {}
 
 # Names that Keras 2 wrote for a time.
-_ALIASES = dict.fromkeys(
-    ("BatchNormalizationV1", "BatchNormalizationV2"), "BatchNormalization"
-)
+_ALIASES = dict.fromkeys(("BatchNormalizationV1", "BatchNormalizationV2"), "BatchNormalization")
 
 _FUNCTIONS = {
     "activation": _names(
@@ -94,9 +92,7 @@ _CODE = {
 }
 
 
-def check_architecture(
-    config: Mapping[str, Any], custom_layers: CustomLayers | None = None
-) -> dict[str, Any]:
+def check_architecture(config: Mapping[str, Any], custom_layers: CustomLayers | None = None) -> dict[str, Any]:
     """Check a model's description and give a copy that is safe to rebuild.
 
     Parameters
@@ -129,9 +125,7 @@ def check_custom_layers(custom_layers: CustomLayers | None) -> dict[str, Any]:
     custom = dict(custom_layers or {})
     for name, value in custom.items():
         if not isinstance(name, str) or not callable(value):
-            raise ValueError(
-                f"custom_layers: expected {{'Name': Class}}, got {name!r}: {type(value).__name__}"
-            )
+            raise ValueError(f"custom_layers: expected {{'Name': Class}}, got {name!r}: {type(value).__name__}")
     return custom
 
 
@@ -199,7 +193,10 @@ class _Walk:
     def _ours(name: str, module: str | None, config: Any) -> dict[str, Any]:
         registered = name if module is None else None
         return {
-            "module": module, "class_name": name, "config": config, "registered_name": registered,
+            "module": module,
+            "class_name": name,
+            "config": config,
+            "registered_name": registered,
         }
 
     def value(self, value: Any, key: str) -> Any:
@@ -263,7 +260,9 @@ def _is_foreign(entry: Mapping[str, Any], name: str) -> bool:
     if module is None:  # Keras writes None for `__main__`; files without modules have no such key
         return "module" in entry
     return not isinstance(module, str) or module.split(".")[0] not in (
-        "builtins", "keras", "tf_keras",
+        "builtins",
+        "keras",
+        "tf_keras",
     )
 
 

@@ -19,9 +19,7 @@ from auxtask.framework import keras, tf
 _CONSTANT = "_CONSTANT_VALUE"  # how Keras marks a call argument that no layer made
 
 
-def build_model(
-    architecture: Mapping[str, Any], custom_layers: CustomLayers | None = None
-) -> keras.Model:
+def build_model(architecture: Mapping[str, Any], custom_layers: CustomLayers | None = None) -> keras.Model:
     """Make the model that a checked architecture describes, with fresh weights.
 
     Parameters
@@ -42,9 +40,7 @@ def build_model(
     if not isinstance(model, keras.Model):
         raise ValueError(f"it describes a single {type(model).__name__} layer, not a model")
     if not model.built:
-        raise ValueError(
-            f"model {model.name!r} has no input shape: call it once on data before you save it"
-        )
+        raise ValueError(f"model {model.name!r} has no input shape: call it once on data before you save it")
     return model
 
 
@@ -227,9 +223,7 @@ def _is_reference(value: Any) -> bool:
 
 def _layer_entries(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     entries = config.get("layers")
-    if not isinstance(entries, list) or not all(
-        isinstance(entry, dict) and "class_name" in entry for entry in entries
-    ):
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and "class_name" in entry for entry in entries):
         raise ValueError(f"model {config.get('name')!r} has no list of layers")
     return entries
 

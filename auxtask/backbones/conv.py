@@ -89,9 +89,7 @@ def residual_backbone(
     pool = layers.Flatten if pooling == "flatten" else layers.GlobalAveragePooling2D
     x = net.add(pool(name="pool"), x)
     x = net.add(layers.Dropout(dropout, name="dropout"), x)
-    dense = layers.Dense(
-        embedding, use_bias=False, kernel_initializer=net.initializer(), name="embedding_dense"
-    )
+    dense = layers.Dense(embedding, use_bias=False, kernel_initializer=net.initializer(), name="embedding_dense")
     x = net.add(layers.BatchNormalization(name="embedding_norm"), net.add(dense, x))
     # Half precision may compute, but embeddings are compared in float32.
     x = net.add(layers.Activation("linear", dtype="float32", name="embedding"), x)
@@ -119,9 +117,7 @@ class _Builder:
         seed = None if self._random is None else int(self._random.integers(2**31))
         return keras.initializers.GlorotUniform(seed=seed)
 
-    def convolve(
-        self, x: Any, filters: int, width: int, stride: int, name: str, gamma: str = "ones"
-    ) -> Any:
+    def convolve(self, x: Any, filters: int, width: int, stride: int, name: str, gamma: str = "ones") -> Any:
         convolution = layers.Conv2D(
             filters,
             width,

@@ -85,9 +85,7 @@ def _full_batches(images: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndar
         yield filled, len(batch)
 
 
-def _views(
-    images: np.ndarray, crops: Sequence[float], mirror: bool, size: int
-) -> Iterator[tf.Tensor]:
+def _views(images: np.ndarray, crops: Sequence[float], mirror: bool, size: int) -> Iterator[tf.Tensor]:
     for crop in crops:
         view = centre_crop(tf.convert_to_tensor(images), crop, size)
         yield view
@@ -100,14 +98,10 @@ def _unit(embeddings: np.ndarray) -> np.ndarray:
     return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
 
 
-def _check(
-    backbone: keras.Model, images: np.ndarray, crops: Sequence[float], batch_size: int
-) -> int:
+def _check(backbone: keras.Model, images: np.ndarray, crops: Sequence[float], batch_size: int) -> int:
     wanted, given = backbone.input_shape, images.shape
     if not isinstance(wanted, tuple) or len(wanted) != 4 or wanted[1] != wanted[2]:
-        raise ValueError(
-            f"the backbone must take square photos [n, size, size, c], not {wanted}"
-        )
+        raise ValueError(f"the backbone must take square photos [n, size, size, c], not {wanted}")
     if len(given) != 4 or given[3] != wanted[3]:
         raise ValueError(f"images must be [n, S, S, {wanted[3]}], not {given}")
     if not crops or not all(0 < crop <= 1 for crop in crops):

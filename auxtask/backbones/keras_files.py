@@ -29,9 +29,7 @@ _KERAS_3 = (
 _KERAS_3_MARKS = re.compile(r'"(__keras_tensor__|DTypePolicy|keras\.src\.models\.[a-z]+)"')
 
 
-def load_keras_file(
-    path: str | os.PathLike[str], custom_layers: CustomLayers | None = None
-) -> keras.Model:
+def load_keras_file(path: str | os.PathLike[str], custom_layers: CustomLayers | None = None) -> keras.Model:
     """Load a whole model that tf_keras (or an older Keras 2) saved as `.keras` or `.h5`.
 
     Parameters

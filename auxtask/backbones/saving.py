@@ -99,9 +99,7 @@ def save_backbone(
         write_description(partial, description)
 
 
-def load_backbone(
-    folder: str | os.PathLike[str], custom_layers: CustomLayers | None = None
-) -> keras.Model:
+def load_backbone(folder: str | os.PathLike[str], custom_layers: CustomLayers | None = None) -> keras.Model:
     """Load what `save_backbone` saved: weights equal to the bit, groups and frozen layers restored.
 
     The folder may come from anyone: its architecture is checked against a list of layers before
@@ -137,9 +135,7 @@ def load_backbone(
     return model
 
 
-def _architecture(
-    model: keras.Model, custom: dict[str, Any]
-) -> tuple[dict[str, Any], keras.Model]:
+def _architecture(model: keras.Model, custom: dict[str, Any]) -> tuple[dict[str, Any], keras.Model]:
     """Describe the model, and prove by a rebuilt one that the description suffices."""
     if not isinstance(model, keras.Model):
         raise ValueError(f"it is a {type(model).__name__}, not a Keras model")
@@ -259,11 +255,7 @@ def _load_weights(model: keras.Model, path: Path, sha256: str | None) -> None:
             )
     for name, weight in weights.items():
         array = stored[name]
-        weight.assign(
-            array.view(tf.bfloat16.as_numpy_dtype)
-            if weight.dtype.base_dtype == tf.bfloat16
-            else array
-        )
+        weight.assign(array.view(tf.bfloat16.as_numpy_dtype) if weight.dtype.base_dtype == tf.bfloat16 else array)
     for layer in model._flatten_layers():
         layer.finalize_state()  # Normalization computes with numbers derived from its weights
 

@@ -84,6 +84,4 @@ def reading(path: str | os.PathLike[str], expected: str) -> Iterator[None]:
         text = first_line(error)
         raise ValueError(text if text.startswith(name) else f"{name}: {text}") from error
     except Exception as error:  # HDF5, zip and safetensors readers raise two dozen kinds
-        raise ValueError(
-            f"{name}: damaged, or not {expected} ({type(error).__name__}: {first_line(error)})"
-        ) from error
+        raise ValueError(f"{name}: damaged, or not {expected} ({type(error).__name__}: {first_line(error)})") from error

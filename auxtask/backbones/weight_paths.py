@@ -49,9 +49,7 @@ def weight_paths(model: keras.Model) -> dict[str, tf.Variable]:
 
 def layer_paths(model: keras.Model) -> dict[str, keras.layers.Layer]:
     """Name the model (`""`), its layers and the layers inside them, as `weight_paths` does."""
-    return {
-        path: node for path, node in _walk(model) if isinstance(node, keras.layers.Layer)
-    }
+    return {path: node for path, node in _walk(model) if isinstance(node, keras.layers.Layer)}
 
 
 def _walk(model: keras.Model) -> Iterator[tuple[str, Any]]:

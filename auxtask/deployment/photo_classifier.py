@@ -106,9 +106,7 @@ class PhotoClassifier:
             parts.append(embeddings @ self.kernel + self.bias)
         return np.concatenate(parts).astype(np.float32)
 
-    def save(
-        self, folder: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None
-    ) -> None:
+    def save(self, folder: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
         """Save to a folder, which appears whole or not at all.
 
         Parameters
@@ -134,9 +132,7 @@ class PhotoClassifier:
             write_description(partial, description)
 
     @classmethod
-    def load(
-        cls, folder: str | os.PathLike[str], custom_layers: CustomLayers | None = None
-    ) -> PhotoClassifier:
+    def load(cls, folder: str | os.PathLike[str], custom_layers: CustomLayers | None = None) -> PhotoClassifier:
         """Load what `save` saved; scores are equal to the bit.
 
         Parameters
@@ -174,17 +170,13 @@ def _checked_views(views: Mapping[str, Any]) -> dict[str, Any]:
     try:
         size, crops = int(views["size"]), tuple(float(crop) for crop in views["crops"])
     except (TypeError, ValueError):
-        raise ValueError(
-            f"views: size must be a number and crops a list of numbers, got {dict(views)}"
-        ) from None
+        raise ValueError(f"views: size must be a number and crops a list of numbers, got {dict(views)}") from None
     if not crops or not all(0 < crop <= 1 for crop in crops) or size < 1:
         raise ValueError(f"views: expected size >= 1 and crops in (0, 1], got {size} and {crops}")
     return {"size": size, "crops": crops, "mirror": bool(views["mirror"])}
 
 
-def _check_shapes(
-    backbone: keras.Model, kernel: np.ndarray, bias: np.ndarray, names: tuple[str, ...]
-) -> None:
+def _check_shapes(backbone: keras.Model, kernel: np.ndarray, bias: np.ndarray, names: tuple[str, ...]) -> None:
     texts = all(isinstance(name, str) for name in names)
     if not texts or not names or len(set(names)) != len(names):
         raise ValueError("names: expected different strings, at least one")

@@ -16,9 +16,7 @@ def refuse_unknown(what: str, names: Iterable[object], valid: Iterable[object]) 
         if name not in valid:
             close = difflib.get_close_matches(str(name), [str(v) for v in valid], 1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(
-                f"there is no {what} {name!r} among {', '.join(map(str, valid))}{hint}"
-            )
+            raise ValueError(f"there is no {what} {name!r} among {', '.join(map(str, valid))}{hint}")
 
 
 def whole_number(what: str, value: object) -> int:

@@ -35,9 +35,7 @@ Arm = Callable[[Examples, np.ndarray, int], "Outcome | np.ndarray"]
 """One way to get a model: (train, test items, seed) -> Outcome, or only its scores."""
 
 
-def call_arm(
-    arm: Arm, train: Examples, test_items: np.ndarray, seed: int
-) -> tuple[np.ndarray, dict[str, float]]:
+def call_arm(arm: Arm, train: Examples, test_items: np.ndarray, seed: int) -> tuple[np.ndarray, dict[str, float]]:
     """Call an arm and check what it returns.
 
     Returns

@@ -111,9 +111,7 @@ class Comparison:
         refuse_shared(pool, test)
         self.data = fingerprint(pool, test)
         self._drawn = {
-            (budget, draw): draw_labels(
-                pool.labels, pool.names, budget, draw_seed(seed, draw), per_class, budget_unit
-            )
+            (budget, draw): draw_labels(pool.labels, pool.names, budget, draw_seed(seed, draw), per_class, budget_unit)
             for budget in self.budgets
             for draw in range(self.draws)
         }
@@ -169,18 +167,14 @@ class Comparison:
         arrays = self.keeper.cell(cell.key, lambda: self._compute(cell))
         train = self.drawn(cell.budget, cell.draw)
         if str(arrays["data"]) != self.data or not np.array_equal(arrays["train"], train):
-            raise ValueError(
-                f"cell {cell.key} was kept from other data, labels or seed: start a new run folder"
-            )
+            raise ValueError(f"cell {cell.key} was kept from other data, labels or seed: start a new run folder")
         return arrays
 
     def _compute(self, cell: Cell) -> dict[str, np.ndarray]:
         train = self.drawn(cell.budget, cell.draw)
         seed = draw_seed(self.seed, cell.draw)
         try:
-            scores, metrics = call_arm(
-                self.arms[cell.arm], self.pool.take(train), self.test.items, seed
-            )
+            scores, metrics = call_arm(self.arms[cell.arm], self.pool.take(train), self.test.items, seed)
             prediction = predictions_from(scores)
         except Exception as error:
             raise _named(error, cell) from error
@@ -192,16 +186,12 @@ class Comparison:
             **{f"metric_{name}": np.array(value) for name, value in metrics.items()},
         }
 
-    def _check_names(
-        self, arms: Mapping[str, Arm], arm_draws: Mapping[str, int], only: Sequence[str] | None
-    ) -> None:
+    def _check_names(self, arms: Mapping[str, Arm], arm_draws: Mapping[str, int], only: Sequence[str] | None) -> None:
         for name in arms:
             if not FILE_NAME.fullmatch(name) or name == "chosen":
                 raise ValueError(f"{name!r} cannot name an arm: use letters, digits, _ . + -")
         if self.variant is not None and not FILE_NAME.fullmatch(self.variant):
-            raise ValueError(
-                f"{self.variant!r} cannot name a variant: use letters, digits, _ . + -"
-            )
+            raise ValueError(f"{self.variant!r} cannot name a variant: use letters, digits, _ . + -")
         refuse_unknown("metric", [self.metric], METRICS)
         refuse_unknown("arm", only or (), [*arms, *(["chosen"] if self.chosen else [])])
         refuse_unknown("arm", arm_draws, arms)
@@ -209,9 +199,7 @@ class Comparison:
             refuse_unknown("baseline", [self.baseline], arms)
         for name, count in arm_draws.items():
             if whole_number(f"arm_draws[{name!r}]", count) > self.draws:
-                raise ValueError(
-                    f"arm_draws[{name!r}] is {count}, more than the {self.draws} draws"
-                )
+                raise ValueError(f"arm_draws[{name!r}] is {count}, more than the {self.draws} draws")
         if isinstance(self.chosen, Mapping):
             refuse_unknown("arm", self.chosen.values(), arms)
             refuse_unknown("budget", self.budgets, self.chosen)

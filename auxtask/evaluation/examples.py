@@ -114,9 +114,7 @@ def refuse_shared(pool: Examples, test: Examples) -> None:
         shared = np.isin(test.index, pool.index)
         if shared.any():
             first = int(test.index[np.argmax(shared)])
-            raise ValueError(
-                f"{int(shared.sum())} test items are also in the pool, first index {first}"
-            )
+            raise ValueError(f"{int(shared.sum())} test items are also in the pool, first index {first}")
     where = {content: i for i, content in enumerate(content_hashes(pool.items))}
     both = [(i, where[c]) for i, c in enumerate(content_hashes(test.items)) if c in where]
     if both:
@@ -135,7 +133,5 @@ def _content(item: Any) -> bytes:
         return b"bytes" + item
     array = np.asarray(item)
     if array.dtype.hasobject:
-        raise ValueError(
-            f"items must be arrays, strings, bytes or paths, not {type(item).__name__}"
-        )
+        raise ValueError(f"items must be arrays, strings, bytes or paths, not {type(item).__name__}")
     return f"{array.dtype.kind}{array.shape}".encode() + array.tobytes()

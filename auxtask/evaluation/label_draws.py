@@ -57,21 +57,15 @@ def draw_labels(
     num_classes = len(names)
     num_rounds = budget if per_class else -(-budget // num_classes)
     total = budget * num_classes if per_class else budget
-    shuffled = [
-        generator.permutation(np.flatnonzero(labels == label)) for label in range(num_classes)
-    ]
+    shuffled = [generator.permutation(np.flatnonzero(labels == label)) for label in range(num_classes)]
     # A stream for the rounds alone, so that their order does not depend on the classes' sizes.
     rounds = np.random.default_rng([seed, 1])
-    turns = [
-        (label, turn) for turn in range(num_rounds) for label in rounds.permutation(num_classes)
-    ]
+    turns = [(label, turn) for turn in range(num_rounds) for label in rounds.permutation(num_classes)]
     turns = turns[:total]
     needed = np.bincount([label for label, _ in turns], minlength=num_classes)
     short = [label for label in range(num_classes) if len(shuffled[label]) < needed[label]]
     if short:
-        listed = ", ".join(
-            f"{names[i]} has {len(shuffled[i])} of {needed[i]} needed" for i in short[:3]
-        )
+        listed = ", ".join(f"{names[i]} has {len(shuffled[i])} of {needed[i]} needed" for i in short[:3])
         more = f" (and {len(short) - 3} more)" if len(short) > 3 else ""
         raise ValueError(f"a budget of {budget} {unit} is more than the pool holds: {listed}{more}")
     return np.array([shuffled[label][turn] for label, turn in turns], np.int64)

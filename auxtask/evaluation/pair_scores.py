@@ -34,8 +34,7 @@ def checked_embeddings(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.n
     embeddings, labels = np.asarray(embeddings), np.asarray(labels)
     if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
         raise ValueError(
-            "embeddings must be [n, d] and labels [n], "
-            f"not {list(embeddings.shape)} and {list(labels.shape)}"
+            f"embeddings must be [n, d] and labels [n], not {list(embeddings.shape)} and {list(labels.shape)}"
         )
     if len(labels) < 2:
         raise ValueError(f"verification needs at least two items, not {len(labels)}")
@@ -47,9 +46,7 @@ def checked_embeddings(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.n
     return unit, np.unique(labels, return_inverse=True)[1].reshape(-1)
 
 
-def pair_blocks(
-    unit: np.ndarray, codes: np.ndarray, pairs_per_block: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def pair_blocks(unit: np.ndarray, codes: np.ndarray, pairs_per_block: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (scores, same) of the pairs i < j, some rows i at a time, as `numpy.triu_indices`."""
     num_items = len(unit)
     step = max(1, pairs_per_block // num_items)

@@ -7,9 +7,7 @@ import numpy as np
 __all__ = ["logistic_head", "nearest_mean_head"]
 
 
-def logistic_head(
-    features: np.ndarray, labels: np.ndarray, strength: float = 10.0
-) -> tuple[np.ndarray, np.ndarray]:
+def logistic_head(features: np.ndarray, labels: np.ndarray, strength: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
     """Fit a multinomial logistic regression (scikit-learn's).
 
     Parameters

@@ -199,9 +199,7 @@ class Results:
                 found = [self._resolve(arm, budget, draw) for draw in range(num_draws)]
                 draws = [by_cell[cell] for cell in found if cell is not None]
                 # A metric that only some draws' arms know has no values that could be paired.
-                shared = [
-                    name for name in (draws[0] if draws else ()) if all(name in d for d in draws)
-                ]
+                shared = [name for name in (draws[0] if draws else ()) if all(name in d for d in draws)]
                 if draws:
                     measured[arm, budget] = {name: [d[name] for d in draws] for name in shared}
         return measured

@@ -49,9 +49,7 @@ class PairCounts:
     accepted_impostor: int
 
 
-def count_pairs(
-    blocks: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]], threshold: float | None
-) -> PairCounts:
+def count_pairs(blocks: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]], threshold: float | None) -> PairCounts:
     """Pass twice over blocks of (scores, same): collect genuine scores, then count impostors."""
     genuine = np.sort(np.concatenate([scores[same] for scores, same in blocks()]))
     if not len(genuine):
@@ -75,9 +73,7 @@ def count_pairs(
     if not num_impostor:
         raise ValueError("there is no impostor pair: all items share one identity")
     accepted_genuine = 0 if threshold is None else int(np.count_nonzero(genuine >= threshold))
-    return PairCounts(
-        genuine, below, not_above, floor, highest, num_impostor, accepted_genuine, accepted
-    )
+    return PairCounts(genuine, below, not_above, floor, highest, num_impostor, accepted_genuine, accepted)
 
 
 def _accepted(counts: PairCounts) -> tuple[np.ndarray, np.ndarray]:
@@ -122,9 +118,7 @@ def equal_error_rate(curve: ROCCurve) -> float:
     return float(curve.far[above - 1] + share * (curve.far[above] - curve.far[above - 1]))
 
 
-def _correct(
-    accepted_genuine: Any, accepted_impostor: Any, counts: PairCounts, balanced: bool
-) -> Any:
+def _correct(accepted_genuine: Any, accepted_impostor: Any, counts: PairCounts, balanced: bool) -> Any:
     num_genuine, num_impostor = len(counts.genuine), counts.num_impostor
     rejected = num_impostor - accepted_impostor
     if balanced:

@@ -210,9 +210,7 @@ def best_threshold(scores: np.ndarray, same: np.ndarray, balanced: bool = False)
     return best_of(_count_scores(scores, same, None), balanced)[0]
 
 
-def accuracy_at(
-    scores: np.ndarray, same: np.ndarray, threshold: float, balanced: bool = False
-) -> float:
+def accuracy_at(scores: np.ndarray, same: np.ndarray, threshold: float, balanced: bool = False) -> float:
     """Give the accuracy of calling pairs that score >= `threshold` the same.
 
     Raises
@@ -226,9 +224,7 @@ def accuracy_at(
 def _count_scores(scores: np.ndarray, same: np.ndarray, threshold: float | None) -> PairCounts:
     scores, same = np.asarray(scores, np.float64), np.asarray(same)
     if scores.ndim != 1 or scores.shape != same.shape:
-        raise ValueError(
-            f"scores and same must be vectors of equal length, not {scores.shape} and {same.shape}"
-        )
+        raise ValueError(f"scores and same must be vectors of equal length, not {scores.shape} and {same.shape}")
     if not np.isin(same, (0, 1)).all():
         raise ValueError("same must hold only true and false (or 1 and 0)")
     if not np.isfinite(scores).all():
@@ -237,9 +233,7 @@ def _count_scores(scores: np.ndarray, same: np.ndarray, threshold: float | None)
     return count_pairs(lambda: [(scores, same)], threshold)
 
 
-def _verify(
-    counts: PairCounts, far: Sequence[float], threshold: float | None, balanced: bool
-) -> Verification:
+def _verify(counts: PairCounts, far: Sequence[float], threshold: float | None, balanced: bool) -> Verification:
     num_genuine, num_impostor = len(counts.genuine), counts.num_impostor
     if threshold is None:
         chosen, accuracy = best_of(counts, balanced)

@@ -42,9 +42,7 @@ class Contrastive(keras.layers.Layer):
         same, different = pair_masks(labels)
         # The floor keeps the root's slope finite for two equal items (and on the diagonal).
         distances = tf.sqrt(tf.maximum(2.0 - 2.0 * similarities(unit), 1e-7))
-        loss = tfa.losses.ContrastiveLoss(
-            margin=self.margin, reduction=keras.losses.Reduction.NONE
-        )
+        loss = tfa.losses.ContrastiveLoss(margin=self.margin, reduction=keras.losses.Reduction.NONE)
         return balanced_mean(loss(same, distances), same, different)
 
     def get_config(self) -> dict[str, Any]:

@@ -31,20 +31,14 @@ class PairLogistic(keras.layers.Layer):
     one kind only, the other kind adds nothing.
     """
 
-    def __init__(
-        self, scale: float = 10.0, offset: float = -5.0, name: str | None = "pair_logistic"
-    ) -> None:
+    def __init__(self, scale: float = 10.0, offset: float = -5.0, name: str | None = "pair_logistic") -> None:
         if not scale > 0:
             raise ValueError(f"scale must be above 0, not {scale}")
         super().__init__(name=name, dtype="float32")
         self.scale, self.offset = float(scale), float(offset)
         constant = keras.initializers.Constant
-        self.log_scale_weight = self.add_weight(
-            name="log_scale", shape=(), initializer=constant(math.log(self.scale))
-        )
-        self.offset_weight = self.add_weight(
-            name="offset", shape=(), initializer=constant(self.offset)
-        )
+        self.log_scale_weight = self.add_weight(name="log_scale", shape=(), initializer=constant(math.log(self.scale)))
+        self.offset_weight = self.add_weight(name="offset", shape=(), initializer=constant(self.offset))
 
     def log_odds(self, cosine: tf.Tensor) -> tf.Tensor:
         """Give the log-odds of "same" for cosines of any shape."""
@@ -54,9 +48,7 @@ class PairLogistic(keras.layers.Layer):
         """Give the loss of a batch."""
         unit, labels = checked_batch(embeddings, labels)
         same, different = pair_masks(labels)
-        losses = tf.nn.sigmoid_cross_entropy_with_logits(
-            labels=same, logits=self.log_odds(similarities(unit))
-        )
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=same, logits=self.log_odds(similarities(unit)))
         return balanced_mean(losses, same, different)
 
     def get_config(self) -> dict[str, Any]:

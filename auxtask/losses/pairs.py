@@ -32,10 +32,7 @@ def checked_batch(embeddings: Any, labels: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """
     embeddings, labels = tf.convert_to_tensor(embeddings), tf.convert_to_tensor(labels)
     if embeddings.shape.rank != 2 or labels.shape.rank != 1:
-        raise ValueError(
-            "embeddings must be [n, d] and labels [n], "
-            f"not {embeddings.shape} and {labels.shape}"
-        )
+        raise ValueError(f"embeddings must be [n, d] and labels [n], not {embeddings.shape} and {labels.shape}")
     if not embeddings.shape[:1].is_compatible_with(labels.shape):
         raise ValueError(f"{embeddings.shape[0]} embeddings but {labels.shape[0]} labels")
     if not embeddings.dtype.is_floating:

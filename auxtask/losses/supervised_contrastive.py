@@ -31,9 +31,7 @@ class SupervisedContrastive(keras.layers.Layer):
     pair has loss 0 and no gradient.
     """
 
-    def __init__(
-        self, temperature: float = 0.08, name: str | None = "supervised_contrastive"
-    ) -> None:
+    def __init__(self, temperature: float = 0.08, name: str | None = "supervised_contrastive") -> None:
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
         super().__init__(name=name, dtype="float32")

@@ -29,11 +29,7 @@ class WeightedSum(keras.layers.Layer):
         parts: Mapping[Any, float] | Iterable[tuple[float, Any]],
         name: str | None = "weighted_sum",
     ) -> None:
-        pairs = (
-            [(weight, loss) for loss, weight in parts.items()]
-            if isinstance(parts, Mapping)
-            else list(parts)
-        )
+        pairs = [(weight, loss) for loss, weight in parts.items()] if isinstance(parts, Mapping) else list(parts)
         if not pairs:
             raise ValueError("a weighted sum needs at least one loss")
         for weight, loss in pairs:
@@ -50,8 +46,7 @@ class WeightedSum(keras.layers.Layer):
         """The parts' names, by which they are logged; a name that comes again gets a number."""
         bare = [str(getattr(p, "name", getattr(p, "__name__", "loss"))) for p in self.parts]
         return tuple(
-            name if bare.count(name) == 1 else f"{name}_{bare[: i + 1].count(name)}"
-            for i, name in enumerate(bare)
+            name if bare.count(name) == 1 else f"{name}_{bare[: i + 1].count(name)}" for i, name in enumerate(bare)
         )
 
     def call(self, embeddings: Any, labels: Any) -> tf.Tensor:
@@ -73,8 +68,7 @@ class WeightedSum(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Give the weights and the parts' configurations."""
         parts = [
-            (weight, keras.layers.serialize(loss))
-            for weight, loss in zip(self.part_weights, self.parts, strict=True)
+            (weight, keras.layers.serialize(loss)) for weight, loss in zip(self.part_weights, self.parts, strict=True)
         ]
         return {"parts": parts, "name": self.name}
 
@@ -82,7 +76,6 @@ class WeightedSum(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> WeightedSum:
         """Make the sum from `get_config`'s answer."""
         parts = [
-            (weight, keras.layers.deserialize(loss, custom_objects=custom_objects))
-            for weight, loss in config["parts"]
+            (weight, keras.layers.deserialize(loss, custom_objects=custom_objects)) for weight, loss in config["parts"]
         ]
         return cls(parts, name=config["name"])

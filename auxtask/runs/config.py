@@ -164,7 +164,7 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     if typing.get_origin(hint) in (Union, types.UnionType):
         rest = [a for a in typing.get_args(hint) if a is not type(None)]
         if len(rest) < len(typing.get_args(hint)):
-            return Union[tuple(rest)], True
+            return Union[tuple(rest)], True  # noqa: UP007
     return hint, False
 
 

@@ -12,10 +12,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-PACKAGES = (
-    "auxtask tensorflow tf-keras transformers tensorflow-addons datasets numpy scipy scikit-learn pillow h5py "
-    "safetensors tokenizers pydantic typer rich matplotlib jinja2"
-).split()
+PACKAGES = [
+    "auxtask",
+    "tensorflow",
+    "tf-keras",
+    "transformers",
+    "tensorflow-addons",
+    "datasets",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pillow",
+    "h5py",
+    "safetensors",
+    "tokenizers",
+    "pydantic",
+    "typer",
+    "rich",
+    "matplotlib",
+    "jinja2",
+]
 
 
 def describe_environment(seed: int, source: Path | None = None) -> dict[str, Any]:

@@ -80,9 +80,7 @@ def _mark_phases(axes: Axes, phases: Sequence[str]) -> None:
         if start:
             axes.axvline(start + 0.5, color="#5b6470", linestyle=":", linewidth=1.2)
         place = (start + 0.5 if start else 1, 1.01)
-        axes.annotate(
-            phases[start], place, xycoords=("data", "axes fraction"), fontsize="small", color="#5b6470"
-        )
+        axes.annotate(phases[start], place, xycoords=("data", "axes fraction"), fontsize="small", color="#5b6470")
 
 
 def plot_freeze_map(rows: Sequence[Mapping[str, Any]], title: str = "frozen and trained, by phase") -> Figure:
@@ -180,7 +178,9 @@ def plot_results(rows: Sequence[Mapping[str, Any]], metric: str = "rank1", title
         x = [budgets.index(row["budget"]) + 0.03 * (place - (len(names) - 1) / 2) for row in line]
         means = [scale * row["mean"] for row in line]
         low = [m - scale * (r["low"] if r["low"] is not None else r["mean"]) for m, r in zip(means, line, strict=True)]
-        high = [scale * (r["high"] if r["high"] is not None else r["mean"]) - m for m, r in zip(means, line, strict=True)]
+        high = [
+            scale * (r["high"] if r["high"] is not None else r["mean"]) - m for m, r in zip(means, line, strict=True)
+        ]
         axes.errorbar(
             x,
             means,

@@ -101,13 +101,9 @@ def _prepare(folder: Path, overwrite: bool) -> None:
     remove_unfinished(folder)
 
 
-def _check_same(
-    folder: Path, config: Any, recipe: str, seed: int
-) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def _check_same(folder: Path, config: Any, recipe: str, seed: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return the folder's earlier result and environment, or raise saying what differs."""
-    result, before, environment = (
-        _read(folder / name) for name in ("result.json", "config.json", "environment.json")
-    )
+    result, before, environment = (_read(folder / name) for name in ("result.json", "config.json", "environment.json"))
     if result.get("recipe") != recipe:
         raise ValueError(f"--resume: {folder} is a run of {result.get('recipe')}, not of {recipe}")
     changed = differences(before, to_json(config))

@@ -42,9 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/<recipe>/<time>-<id>)")
-    parser.add_argument(
-        "--data-root", type=Path, metavar="DIR", help="where real data lie (default: $AUXTASK_DATA)"
-    )
+    parser.add_argument("--data-root", type=Path, metavar="DIR", help="where real data lie (default: $AUXTASK_DATA)")
     parser.add_argument("--seed", type=int, metavar="N", default=0, help="for everything random (default: 0)")
     parser.add_argument("--resume", action="store_true", help="go on in --out; finished cells are kept")
     parser.add_argument("--overwrite", action="store_true", help="empty --out first")
@@ -127,7 +125,7 @@ def read_request(program: Program, arguments: argparse.Namespace) -> Request:
     ValueError, FileNotFoundError
         In one line each.
     """
-    config = parse_overrides(program.config_class, arguments.overrides)
+    config = parse_overrides(program.config_class, arguments.overrides)  # type: ignore[var-annotated]
     if arguments.seed < 0:
         raise ValueError(f"--seed {arguments.seed} is negative")
     if arguments.resume and arguments.out is None:
@@ -256,8 +254,8 @@ def show_help(program: Program, usage: str) -> None:
 
     console = _console()
     say = {"markup": False, "highlight": False}
-    console.print(program.doc.strip() + "\n", **say)
-    console.print(f"usage: {usage} [key=value …] [options]\n", **say)
+    console.print(program.doc.strip() + "\n", **say)  # type: ignore[arg-type]
+    console.print(f"usage: {usage} [key=value …] [options]\n", **say)  # type: ignore[arg-type]
     table = Table("setting", "type", "default", "meaning", box=None, title="Settings", title_justify="left")
     options = describe(program.config_class)
     for each in options:
@@ -274,4 +272,4 @@ def show_help(program: Program, usage: str) -> None:
     example = f"{options[0].name}={options[0].default}" if options else ""
     quick = "quick=true" if any(o.name == "quick" for o in options[1:]) else ""
     words = " ".join(word for word in (example, quick) if word)
-    console.print(f"\nExamples\n  {usage} {words}\n  {usage} {words} --seed 1 --out my-run", **say)
+    console.print(f"\nExamples\n  {usage} {words}\n  {usage} {words} --seed 1 --out my-run", **say)  # type: ignore[arg-type]

@@ -258,12 +258,9 @@ def tensorboard_callback(folder: Path) -> keras.callbacks.Callback:
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             values = [
-                tf.compat.v1.Summary.Value(tag=name, simple_value=float(value))
-                for name, value in (logs or {}).items()
+                tf.compat.v1.Summary.Value(tag=name, simple_value=float(value)) for name, value in (logs or {}).items()
             ]
-            event = tf.compat.v1.Event(
-                wall_time=time.time(), step=epoch, summary=tf.compat.v1.Summary(value=values)
-            )
+            event = tf.compat.v1.Event(wall_time=time.time(), step=epoch, summary=tf.compat.v1.Summary(value=values))
             self.writer.write(event.SerializeToString())
             self.writer.flush()
 

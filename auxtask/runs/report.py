@@ -72,9 +72,7 @@ def write_report(run: Run) -> Path:
     """Write `report.html` into the run's folder: tables, notes, figures (inlined), config, environment; all escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
-        loader=PackageLoader("auxtask.runs", ""), autoescape=True, undefined=StrictUndefined
-    )
+    environment = Environment(loader=PackageLoader("auxtask.runs", ""), autoescape=True, undefined=StrictUndefined)
     environment.filters["duration"] = write_duration
     text = environment.get_template("report.html.j2").render(
         run=run,

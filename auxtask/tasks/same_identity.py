@@ -226,9 +226,7 @@ class SameIdentity(keras.Model):
         labels [0, m). A preset makes the parts of its loss here that depend on the data.
         """
 
-    def _measure(
-        self, data: IdentityData, validation: IdentityData, seed: int
-    ) -> Callable[[], Verification]:
+    def _measure(self, data: IdentityData, validation: IdentityData, seed: int) -> Callable[[], Verification]:
         chosen = _threshold_items(np.asarray(data.labels), seed)
         held_out = np.arange(len(validation.labels))
 
@@ -326,9 +324,7 @@ def _refuse_shared_people(data: IdentityData, validation: IdentityData) -> None:
     both = sorted(set(seen) & set(held_out))
     if both:
         more = f" and {len(both) - 3} more" if len(both) > 3 else ""
-        raise ValueError(
-            f"validation must be on people not pretrained on; in both: {', '.join(both[:3])}{more}"
-        )
+        raise ValueError(f"validation must be on people not pretrained on; in both: {', '.join(both[:3])}{more}")
 
 
 def _described(data: IdentityData) -> dict[str, Any]:

@@ -183,18 +183,13 @@ class SamePair(keras.Model):
         def make(pair: Any, numbers: tf.Tensor) -> Any:
             left, right, same, weight = pair
             draws = tf.reshape(tf.cast(numbers % (2**31 - 1), tf.int32), (2, 2))
-            towers = tuple(
-                self.augment(data.load(rows), draws[side])
-                for side, rows in enumerate((left, right))
-            )
+            towers = tuple(self.augment(data.load(rows), draws[side]) for side, rows in enumerate((left, right)))
             return towers, same, weight
 
         batches = tf.data.Dataset.zip((pairs, seeds))
         return batches.map(make, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
-    def _measure(
-        self, data: FacePairs, validation: FacePairs, seed: int
-    ) -> Callable[[], Verification]:
+    def _measure(self, data: FacePairs, validation: FacePairs, seed: int) -> Callable[[], Verification]:
         order = np.random.default_rng(seed).permutation(len(data))
         known = data.subset(np.sort(order[:_THRESHOLD_PAIRS]))
 
@@ -223,8 +218,7 @@ def _refuse_shared_photos(data: FacePairs, validation: FacePairs) -> None:
     both = sorted({*data.left, *data.right} & {*validation.left, *validation.right})
     if both:
         raise ValueError(
-            "validation must be on people not pretrained on; "
-            f"{len(both)} photos are on both sides, first {both[0]}"
+            f"validation must be on people not pretrained on; {len(both)} photos are on both sides, first {both[0]}"
         )
 
 

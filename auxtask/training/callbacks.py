@@ -132,9 +132,7 @@ def parse_budget(text: str | int) -> BudgetSpec:
     kind, factor = _UNITS[unit]
     amount = float(match.group(1)) * factor
     if amount <= 0 or (kind != "seconds" and amount != int(amount)):
-        raise ValueError(
-            f"budget is {text!r}, and must be a positive whole number of {kind}; {valid}"
-        )
+        raise ValueError(f"budget is {text!r}, and must be a positive whole number of {kind}; {valid}")
     return BudgetSpec(kind, amount)
 
 
@@ -253,9 +251,7 @@ class BestWeights(keras.callbacks.Callback):
         """Keep the weights if this epoch is the best."""
         logs = logs or {}
         if self.monitor not in logs:
-            raise ValueError(
-                f"monitor is {self.monitor!r}; the logs have: {', '.join(sorted(logs))}"
-            )
+            raise ValueError(f"monitor is {self.monitor!r}; the logs have: {', '.join(sorted(logs))}")
         value = float(logs[self.monitor])
         better = value > self.best if self.mode == "max" else value < self.best
         if better:

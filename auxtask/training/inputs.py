@@ -74,15 +74,12 @@ def _as_arrays(data: Any) -> Any:
     """
     if isinstance(data, tuple):
         if not 1 <= len(data) <= 3:
-            raise ValueError(
-                f"data is a tuple of {len(data)}; valid: (x, y) or (x, y, sample_weight)"
-            )
+            raise ValueError(f"data is a tuple of {len(data)}; valid: (x, y) or (x, y, sample_weight)")
         return tuple(_inputs(part) for part in data)
     if isinstance(data, (np.ndarray, tf.Tensor, dict)):
         return (_inputs(data),)
     raise ValueError(
-        f"data is a {type(data).__name__}; valid: (x, y) arrays, a batched tf.data.Dataset or a "
-        "datasets.Dataset"
+        f"data is a {type(data).__name__}; valid: (x, y) arrays, a batched tf.data.Dataset or a datasets.Dataset"
     )
 
 
@@ -90,9 +87,7 @@ def _inputs(part: Any) -> Any:
     if isinstance(part, dict):
         return {name: _array(value) for name, value in part.items()}
     several = isinstance(part, (list, tuple)) and len(part) > 0
-    if several and all(
-        isinstance(item, (np.ndarray, tf.Tensor)) and item.ndim > 0 for item in part
-    ):
+    if several and all(isinstance(item, (np.ndarray, tf.Tensor)) and item.ndim > 0 for item in part):
         return tuple(_array(item) for item in part)  # several inputs, as Keras takes them
     return _array(part)
 
@@ -103,17 +98,11 @@ def _array(value: Any) -> Any:
     try:
         array = np.asarray(value)
     except ValueError as problem:
-        raise ValueError(
-            "data has rows of different shapes; pad them to one shape first"
-        ) from problem
+        raise ValueError("data has rows of different shapes; pad them to one shape first") from problem
     if array.dtype == object and not all(isinstance(item, (str, bytes)) for item in array.flat):
-        raise ValueError(
-            "data has rows of different shapes or mixed types; make them one array first"
-        )
+        raise ValueError("data has rows of different shapes or mixed types; make them one array first")
     if array.ndim == 0:
-        raise ValueError(
-            f"data holds the single value {value!r} where an array of examples is needed"
-        )
+        raise ValueError(f"data holds the single value {value!r} where an array of examples is needed")
     return array
 
 
@@ -132,8 +121,6 @@ def _read_columns(table: Any, columns: Sequence[str]) -> tuple[Any, ...]:
     if missing:
         raise ValueError(f"no column {missing[0]!r} in the dataset; it has: {', '.join(existing)}")
     if not hasattr(table, "__len__"):
-        raise ValueError(
-            "a streamed datasets.IterableDataset has no length; pass a datasets.Dataset"
-        )
+        raise ValueError("a streamed datasets.IterableDataset has no length; pass a datasets.Dataset")
     rows = table.with_format("numpy")
     return tuple(np.asarray(rows[name][:]) for name in columns)

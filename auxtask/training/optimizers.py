@@ -81,9 +81,7 @@ class GroupRates(keras.optimizers.Optimizer):
         for key, scale in pairs:
             variable = key.deref() if hasattr(key, "deref") else key
             if not (math.isfinite(scale) and scale >= 0):
-                raise ValueError(
-                    f"scale of {variable.name} is {scale}; a scale is a finite number >= 0"
-                )
+                raise ValueError(f"scale of {variable.name} is {scale}; a scale is a finite number >= 0")
             new[self._var_key(variable)] = float(scale)
         self._scales = self._no_dependency(new)
 
@@ -205,9 +203,7 @@ class GroupRates(keras.optimizers.Optimizer):
     def _position(self, variable: Any) -> int:
         position = getattr(self, "_index_dict", {}).get(self._var_key(variable))
         if position is None:
-            raise ValueError(
-                f"{variable.name} is not one of the variables this optimizer was built over"
-            )
+            raise ValueError(f"{variable.name} is not one of the variables this optimizer was built over")
         return int(position)
 
 
@@ -215,9 +211,7 @@ def check_rate(learning_rate: Any) -> None:
     """Raise ValueError unless the learning rate is a finite number > 0."""
     number = isinstance(learning_rate, (int, float)) and not isinstance(learning_rate, bool)
     if not number or not (math.isfinite(learning_rate) and learning_rate > 0):
-        raise ValueError(
-            f"learning_rate is {learning_rate!r}; valid: a finite number > 0 or a Keras schedule"
-        )
+        raise ValueError(f"learning_rate is {learning_rate!r}; valid: a finite number > 0 or a Keras schedule")
 
 
 def is_modern(optimizer: Any) -> bool:
@@ -245,9 +239,7 @@ def rebuild_over(optimizer: Any, variables: Iterable[Any]) -> None:
         their slots.
     """
     variables = list(variables)
-    known = (
-        dict(getattr(optimizer, "_index_dict", {})) if getattr(optimizer, "_built", False) else {}
-    )
+    known = dict(getattr(optimizer, "_index_dict", {})) if getattr(optimizer, "_built", False) else {}
     if known and known == {optimizer._var_key(v): i for i, v in enumerate(variables)}:
         return
     slots = _slot_lists(optimizer) if known else {}
@@ -308,9 +300,7 @@ def count_steps_per_variable(optimizer: Any, steps: Iterable[tuple[Any, int]] = 
     optimizer._steps_per_variable = counts
     optimizer._steps_by_key = optimizer._no_dependency(dict(zip(keys, counts, strict=True)))
     vars(optimizer)["update_step"] = MethodType(_update_step_with_own_count, optimizer)
-    if hasattr(
-        optimizer, "_coalesced_children"
-    ):  # an earlier checkpoint's cached view of the slots
+    if hasattr(optimizer, "_coalesced_children"):  # an earlier checkpoint's cached view of the slots
         del optimizer._coalesced_children
 
 

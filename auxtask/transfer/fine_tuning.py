@@ -262,12 +262,10 @@ def _loss_of(model: Any, train: Any) -> str:
         labels = spec[1] if isinstance(spec, tuple) and len(spec) > 1 else None
         shape = getattr(labels, "shape", None)
         one_hot = shape is not None and shape.rank == model.outputs[0].shape.rank
-        if one_hot and shape[-1] == model.outputs[0].shape[-1]:
+        if one_hot and shape[-1] == model.outputs[0].shape[-1]:  # type: ignore[index]
             return "categorical_crossentropy"
         return "sparse_categorical_crossentropy"
-    raise ValueError(
-        "no loss follows from the model's last layer (not a softmax or sigmoid): pass loss="
-    )
+    raise ValueError("no loss follows from the model's last layer (not a softmax or sigmoid): pass loss=")
 
 
 def _last_activation(model: Any) -> str:

@@ -30,9 +30,7 @@ BatchNormMode = Literal["inference", "train"]
 _FIT = inspect.unwrap(keras.Model.fit).__code__
 # The common base of BatchNormalization and SyncBatchNormalization has no public name.
 _BATCHNORM = tuple(
-    cls
-    for cls in keras.layers.BatchNormalization.__mro__
-    if cls.__name__ == "BatchNormalizationBase"
+    cls for cls in keras.layers.BatchNormalization.__mro__ if cls.__name__ == "BatchNormalizationBase"
 ) or (keras.layers.BatchNormalization,)
 
 
@@ -71,9 +69,7 @@ def freeze(model: Any, upto: str | int | None = None) -> Any:
     return model
 
 
-def unfreeze(
-    model: Any, last: str | int | None = None, batchnorm: BatchNormMode = "inference"
-) -> Any:
+def unfreeze(model: Any, last: str | int | None = None, batchnorm: BatchNormMode = "inference") -> Any:
     """Thaw a model's last groups; they train from the next step on.
 
     Groups below `last` stay as they are. A compiled model's optimizer keeps its slots, and counts
@@ -131,9 +127,7 @@ def set_inference_mode(layer: Any, on: bool) -> None:
     """
     for part in layer._flatten_layers():
         if on and part._expects_training_arg and not in_inference_mode(part):
-            if "call" in vars(
-                part
-            ):  # a layer revived from a SavedModel has its `call` on the instance
+            if "call" in vars(part):  # a layer revived from a SavedModel has its `call` on the instance
                 vars(part)["_live_call"] = vars(part)["call"]
             vars(part)["call"] = MethodType(_call_in_inference, part)
         elif not on and in_inference_mode(part):
@@ -180,7 +174,7 @@ def variables_to_train(model: Any) -> list[Any]:
     """Every variable that can be trained, frozen now or not, in an order that freezing does not
     change.
     """
-    variables = {}
+    variables = {}  # type: ignore[var-annotated]
     for layer in model._flatten_layers():
         for variable in layer._trainable_weights:
             variables.setdefault(id(variable), variable)
@@ -216,8 +210,7 @@ def _check_count(count: Any, argument: str, backbone: list[str]) -> None:
     whole = isinstance(count, int) and not isinstance(count, bool)
     if not whole or not 1 <= count <= len(backbone):
         raise ValueError(
-            f"{argument} is {count!r}; valid: 1 to {len(backbone)} groups, "
-            f"or one of {', '.join(backbone)}"
+            f"{argument} is {count!r}; valid: 1 to {len(backbone)} groups, or one of {', '.join(backbone)}"
         )
 
 
@@ -259,7 +252,7 @@ def _refuse_inside_fit(model: Any, verb: str) -> None:
     while frame is not None:
         if frame.f_code is _FIT:
             fitted = frame.f_locals.get("self")
-            if fitted is model or any(part is model for part in fitted._flatten_layers()):
+            if fitted is model or any(part is model for part in fitted._flatten_layers()):  # type: ignore[union-attr]
                 raise ValueError(
                     f"{verb} was called inside fit, which would not notice; call it between two "
                     "fits "

@@ -55,9 +55,7 @@ class Ledger:
             been kept has moved; the message names each. The rows are added all the same.
         """
         if self._before is None:
-            raise ValueError(
-                "the ledger has no snapshot to compare with; call snapshot(model) first"
-            )
+            raise ValueError("the ledger has no snapshot to compare with; call snapshot(model) first")
         before, self._before = self._before, None
         after = _entries(model)
         if [(old.group, old.name) for old in before] != [(new.group, new.name) for new in after]:
@@ -81,8 +79,7 @@ class Ledger:
         if moved:
             more = f" and {len(moved) - _MAX_NAMED} more" if len(moved) > _MAX_NAMED else ""
             raise ValueError(
-                f"phase {phase!r} moved {len(moved)} frozen weights: "
-                f"{', '.join(moved[:_MAX_NAMED])}{more}"
+                f"phase {phase!r} moved {len(moved)} frozen weights: {', '.join(moved[:_MAX_NAMED])}{more}"
             )
 
     def save(self, path: str | Path) -> None:
@@ -130,9 +127,7 @@ def _entries(model: Any) -> list[_Entry]:
                     moves = id(variable) in trained or (live and not variable.trainable)
                     name = f"{path}/{variable.name.split('/')[-1].removesuffix(':0')}"
                     digest = _digest(variable.numpy())
-                    entries.append(
-                        _Entry(group.name, name, int(np.prod(variable.shape)), digest, not moves)
-                    )
+                    entries.append(_Entry(group.name, name, int(np.prod(variable.shape)), digest, not moves))
     return entries
 
 

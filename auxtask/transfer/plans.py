@@ -66,10 +66,7 @@ class Phase:
             _check_count("patience", self.patience)
         upto = self.frozen_upto
         if isinstance(upto, bool) or not (upto is None or isinstance(upto, (str, int))):
-            raise ValueError(
-                f"frozen_upto is {upto!r}; valid: None, 'backbone', a group's name or a count "
-                "of groups"
-            )
+            raise ValueError(f"frozen_upto is {upto!r}; valid: None, 'backbone', a group's name or a count of groups")
 
 
 @dataclass(frozen=True)

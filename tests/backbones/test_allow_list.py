@@ -194,9 +194,7 @@ def test_a_loop_inside_a_wrapped_model_ends_with_an_error() -> None:
     model = keras.Model(inputs, keras.layers.TimeDistributed(inner, name="each")(inputs))
     entry = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
     wrapped = entry["config"]["layers"][1]["config"]["layer"]
-    functional = json.loads(
-        json.dumps(keras.saving.serialize_keras_object(keras.Model(inner.inputs, inner.outputs)))
-    )
+    functional = json.loads(json.dumps(keras.saving.serialize_keras_object(keras.Model(inner.inputs, inner.outputs))))
     wrapped.clear()
     wrapped.update(functional)
     assert build_model(check_architecture(entry)).output_shape == (None, 5, 2)
@@ -220,7 +218,10 @@ def test_what_comes_out_names_only_our_modules() -> None:
         return {m for item in value for m in modules(item)} if isinstance(value, list) else set()
 
     assert modules(checked) == {
-        "keras", "keras.layers", "keras.initializers", "keras.regularizers",
+        "keras",
+        "keras.layers",
+        "keras.initializers",
+        "keras.regularizers",
     }
     assert "compile_config" not in json.dumps(checked) and "build_config" not in json.dumps(checked)
 
@@ -237,9 +238,7 @@ def test_a_misspelt_layer_names_the_closest() -> None:
         check_architecture({"class_name": "Dens", "config": {"name": "d"}})
 
 
-@pytest.mark.parametrize(
-    "bad", [None, [], "x", {}, {"class_name": "Functional"}, {"class_name": 3}]
-)
+@pytest.mark.parametrize("bad", [None, [], "x", {}, {"class_name": "Functional"}, {"class_name": 3}])
 def test_what_is_no_architecture_is_refused(bad: Any) -> None:
     with pytest.raises(ValueError):
         build_model(check_architecture(bad))

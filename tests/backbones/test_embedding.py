@@ -41,9 +41,7 @@ def test_it_is_the_mean_of_unit_embeddings_at_unit_length(backbone, images, crop
 
 
 def test_a_mirrored_photo_has_the_same_embedding(backbone, images):
-    np.testing.assert_allclose(
-        embed(backbone, images[:, :, ::-1]), embed(backbone, images), atol=1e-5
-    )
+    np.testing.assert_allclose(embed(backbone, images[:, :, ::-1]), embed(backbone, images), atol=1e-5)
 
 
 def test_the_batch_size_does_not_matter_and_floats_do(backbone, images):

@@ -76,16 +76,12 @@ def test_a_file_loads_as_keras_itself_would_load_it(make: Any, form: str, tmp_pa
     loaded, reference = load_keras_file(path), keras.models.load_model(path, compile=False)
     x = np.random.default_rng(0).normal(size=(3, 5, 5)).astype("float32")
     x = {"x": x} if isinstance(model.input, dict) else x
-    for one, two, three in zip(
-        *(tf.nest.flatten(m(x)) for m in (loaded, model, reference)), strict=True
-    ):
+    for one, two, three in zip(*(tf.nest.flatten(m(x)) for m in (loaded, model, reference)), strict=True):
         np.testing.assert_array_equal(one, two)
         np.testing.assert_array_equal(one, three)
     for one, two in zip(loaded.weights, reference.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), two.numpy())
-    assert [w.name for w in loaded.trainable_weights] == [
-        w.name for w in reference.trainable_weights
-    ]
+    assert [w.name for w in loaded.trainable_weights] == [w.name for w in reference.trainable_weights]
     assert not loaded._is_compiled
 
 
@@ -140,9 +136,7 @@ def test_a_sequential_file_of_an_old_keras_2_loads(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mark", ["version", "content"])
 @pytest.mark.parametrize("form", FORMS)
-def test_a_keras_3_file_is_refused_with_the_way_to_convert(
-    form: str, mark: str, save_as: Any
-) -> None:
+def test_a_keras_3_file_is_refused_with_the_way_to_convert(form: str, mark: str, save_as: Any) -> None:
     saved = save_as(form)
     if mark == "content":
         policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}}
@@ -161,9 +155,7 @@ def test_a_keras_3_file_is_refused_with_the_way_to_convert(
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "zip of another kind"])
 @pytest.mark.parametrize("form", FORMS)
-def test_a_damaged_file_is_named_in_one_line(
-    form: str, damage: str, save_as: Any, tmp_path: Path
-) -> None:
+def test_a_damaged_file_is_named_in_one_line(form: str, damage: str, save_as: Any, tmp_path: Path) -> None:
     import zipfile
 
     path = save_as(form).path
@@ -201,9 +193,7 @@ def test_weights_that_do_not_fit_name_the_layer(form: str, save_as: Any) -> None
     assert str(saved.path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_an_archive_that_climbs_out_of_its_folder_writes_nothing(
-    save_as: Any, tmp_path: Path
-) -> None:
+def test_an_archive_that_climbs_out_of_its_folder_writes_nothing(save_as: Any, tmp_path: Path) -> None:
     saved = save_as("keras")
     saved.edit_archive({"../../climbed.txt": "owned", "assets/x.txt": "harmless"})
     before = sorted(tmp_path.parent.rglob("*"))
@@ -213,9 +203,7 @@ def test_an_archive_that_climbs_out_of_its_folder_writes_nothing(
 
 
 @pytest.mark.parametrize("kind", ["external link", "soft link", "raw file", "virtual"])
-def test_weights_that_point_at_other_files_are_refused(
-    kind: str, save_as: Any, tmp_path: Path
-) -> None:
+def test_weights_that_point_at_other_files_are_refused(kind: str, save_as: Any, tmp_path: Path) -> None:
     secret = tmp_path / "secret.h5"
     with h5py.File(secret, "w") as file:
         file["kernel"] = np.ones((4, 3), "float32")

@@ -43,9 +43,7 @@ class Scale(layers.Layer):
 
 
 def _sequential() -> keras.Model:
-    return keras.Sequential(
-        [layers.Dense(5, input_shape=(4,)), layers.LeakyReLU(0.2), layers.Dense(2, "softmax")]
-    )
+    return keras.Sequential([layers.Dense(5, input_shape=(4,)), layers.LeakyReLU(0.2), layers.Dense(2, "softmax")])
 
 
 def _sequential_built_late() -> keras.Model:
@@ -125,9 +123,7 @@ def test_a_model_loads_back_equal_to_the_bit(make: Callable[[], Any], tmp_path: 
     assert len(loaded.weights) == len(model.weights)  # what was shared is still shared
     for weight in loaded.trainable_weights[:1]:  # and the two are not one
         weight.assign_add(tf.ones_like(weight))
-        assert any(
-            weight.numpy().tobytes() != other.numpy().tobytes() for other in model.trainable_weights
-        )
+        assert any(weight.numpy().tobytes() != other.numpy().tobytes() for other in model.trainable_weights)
 
 
 def test_groups_preprocessing_and_provenance_come_back(tmp_path: Path) -> None:
@@ -173,9 +169,7 @@ def test_own_layers_come_only_through_custom_layers(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"layer scale \(Scale\).*custom_layers={'Scale': Scale}"):
         load_backbone(tmp_path / "saved")
     _assert_equal(load_backbone(tmp_path / "saved", {"Scale": Scale}), model)
-    assert {"scale/factor", "scale/inner/0/kernel", "scale/inner/1/kernel"} <= weight_paths(
-        model
-    ).keys()
+    assert {"scale/factor", "scale/inner/0/kernel", "scale/inner/1/kernel"} <= weight_paths(model).keys()
 
 
 def test_a_trained_and_compiled_model_can_be_saved(tmp_path: Path) -> None:

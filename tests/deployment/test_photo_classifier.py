@@ -51,9 +51,7 @@ def test_scores_follow_their_formula(photos: dict[str, Path]) -> None:
     assert scores.dtype == np.float32 and scores.shape == (3, 3)
 
 
-def test_many_photos_are_read_in_parts(
-    photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_photos_are_read_in_parts(photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _classifier().scores(list(photos.values()) * 3)
     monkeypatch.setattr("auxtask.deployment.photo_classifier._PHOTOS_AT_ONCE", 2)
     np.testing.assert_allclose(_classifier().scores(list(photos.values()) * 3), whole, atol=1e-6)
@@ -64,9 +62,7 @@ def test_no_photos_give_no_names() -> None:
     assert _classifier().scores([]).shape == (0, 3)
 
 
-def test_a_saved_classifier_scores_equal_to_the_bit(
-    photos: dict[str, Path], tmp_path: Path
-) -> None:
+def test_a_saved_classifier_scores_equal_to_the_bit(photos: dict[str, Path], tmp_path: Path) -> None:
     classifier = _classifier()
     classifier.save(tmp_path / "saved", {"run": "faces"})
     loaded = PhotoClassifier.load(tmp_path / "saved")

@@ -20,9 +20,7 @@ def test_both_are_scikit_learns(seed: int, num_items: int, num_classes: int) -> 
     labels = generator.integers(0, num_classes, num_items)
     predictions = scores.argmax(axis=1)
     assert rank1(scores, labels) == pytest.approx(metrics.accuracy_score(labels, predictions))
-    per_class = metrics.recall_score(
-        labels, predictions, labels=np.unique(labels), average="macro", zero_division=0
-    )
+    per_class = metrics.recall_score(labels, predictions, labels=np.unique(labels), average="macro", zero_division=0)
     assert rank1_per_person(scores, labels) == pytest.approx(per_class)
     assert rank1(predictions, labels) == rank1(scores, labels)
     assert rank1_per_person(predictions, labels) == rank1_per_person(scores, labels)

@@ -24,9 +24,7 @@ NAMES = ("ann", "bob", "cy")
 def embedded(num_each: tuple[int, ...], seed: int, spread: float = 1.0) -> Examples:
     generator = np.random.default_rng(seed)
     labels = generator.permutation(np.repeat(np.arange(3), num_each))
-    return Examples(
-        np.eye(3)[labels] + spread * generator.normal(size=(len(labels), 3)), labels, NAMES
-    )
+    return Examples(np.eye(3)[labels] + spread * generator.normal(size=(len(labels), 3)), labels, NAMES)
 
 
 POOL, TEST = embedded((8, 9, 10), seed=1), embedded((5, 20, 15), seed=2)
@@ -70,9 +68,7 @@ def plain(results: Results) -> list[dict[str, Any]]:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.sets(st.integers(1, 8), min_size=1, max_size=3), st.booleans())
-def test_draws_are_paired_over_arms_and_nested_in_the_budget(
-    seed: int, budgets: set[int], per_class: bool
-) -> None:
+def test_draws_are_paired_over_arms_and_nested_in_the_budget(seed: int, budgets: set[int], per_class: bool) -> None:
     seen: dict[str, list[tuple[int, tuple[bytes, ...]]]] = {"one": [], "two": []}
 
     def watch(name: str) -> Any:
@@ -83,9 +79,7 @@ def test_draws_are_paired_over_arms_and_nested_in_the_budget(
         return arm
 
     arms = {name: watch(name) for name in seen}
-    grid = compare(
-        arms, budgets=list(budgets), draws=2, seed=seed, per_class=per_class, baseline=None
-    )
+    grid = compare(arms, budgets=list(budgets), draws=2, seed=seed, per_class=per_class, baseline=None)
     grid.run()
     assert seen["one"] == seen["two"]
     for draw in range(2):
@@ -133,9 +127,7 @@ def test_values_are_scikit_learns_and_intervals_scipys() -> None:
     for draw in range(4):
         scores = nearest_mean(POOL.take(grid.drawn(3, draw)), TEST.items, 0)
         assert row["values"][draw] == accuracy_score(TEST.labels, scores.argmax(1))
-        assert per_person["values"][draw] == pytest.approx(
-            balanced_accuracy_score(TEST.labels, scores.argmax(1))
-        )
+        assert per_person["values"][draw] == pytest.approx(balanced_accuracy_score(TEST.labels, scores.argmax(1)))
     interval = stats.t.interval(0.95, 3, np.mean(row["values"]), stats.sem(row["values"]))
     assert (row["low"], row["high"]) == pytest.approx(interval)
 
@@ -208,9 +200,7 @@ def test_cells_kept_from_other_data_or_seed_are_refused(other: dict[str, Any]) -
         (ZeroDivisionError("odd"), RuntimeError),
     ],
 )
-def test_the_error_of_an_arm_names_the_cell_and_keeps_the_others(
-    raised: Exception, expected: type[Exception]
-) -> None:
+def test_the_error_of_an_arm_names_the_cell_and_keeps_the_others(raised: Exception, expected: type[Exception]) -> None:
     def fails_at_3(train: Examples, test_items: np.ndarray, seed: int) -> np.ndarray:
         if len(train) == 9:
             raise raised
@@ -249,9 +239,7 @@ def test_chosen_copies_the_cells_of_the_named_arm_and_says_which() -> None:
     results = compare(chosen={1: "scratch", 3: "probe", 10: "probe"}).run()
     for budget, arm in ((1, "scratch"), (3, "probe")):
         for metric in ("rank1", "rank1_per_person", "seconds"):
-            assert results.row("chosen", budget, metric) == results.row(arm, budget, metric) | {
-                "arm": "chosen"
-            }
+            assert results.row("chosen", budget, metric) == results.row(arm, budget, metric) | {"arm": "chosen"}
         assert f"chosen at {budget} photos per person: {arm}, without test labels" in results.notes
     assert results.row("chosen", 1, "rank1_minus_scratch")["values"] == [0.0] * 4
     assert results.mistakes("chosen", 3) == results.mistakes("probe", 3)

@@ -42,9 +42,7 @@ def test_a_budget_per_class_is_exact_and_is_the_total_of_whole_rounds(
 
 
 @given(st.lists(st.integers(4, 9), min_size=2, max_size=5), SEEDS, st.data())
-def test_a_total_budget_is_balanced_to_one(
-    counts: list[int], seed: int, data: st.DataObject
-) -> None:
+def test_a_total_budget_is_balanced_to_one(counts: list[int], seed: int, data: st.DataObject) -> None:
     labels, names = pool_of(counts, seed)
     budget = data.draw(st.integers(1, 4 * len(counts)))
     drawn = draw_labels(labels, names, budget, seed, per_class=False)

@@ -24,9 +24,7 @@ from auxtask.evaluation.verification import (
 )
 
 # Few distinct values, so that ties within and between genuine and impostor scores are common.
-SCORES = hnp.arrays(
-    np.float64, st.integers(2, 40), elements=st.integers(-8, 8).map(lambda i: i / 8)
-)
+SCORES = hnp.arrays(np.float64, st.integers(2, 40), elements=st.integers(-8, 8).map(lambda i: i / 8))
 
 
 @st.composite
@@ -48,9 +46,7 @@ def embedded_people(num_people: int, photos: int, seed: int) -> tuple[np.ndarray
 @given(pairs())
 def test_auc_is_scikit_learns(case: tuple[np.ndarray, np.ndarray]) -> None:
     scores, same = case
-    assert verification_from_scores(scores, same).auc == pytest.approx(
-        metrics.roc_auc_score(same, scores)
-    )
+    assert verification_from_scores(scores, same).auc == pytest.approx(metrics.roc_auc_score(same, scores))
 
 
 @given(pairs())
@@ -79,9 +75,7 @@ def test_equal_error_rate_is_the_root_on_scikit_learns_curve(
 
 
 @given(pairs(), st.sampled_from([0.01, 0.1, 0.25, 0.5, 1.0]))
-def test_tar_at_far_is_the_best_of_all_thresholds(
-    case: tuple[np.ndarray, np.ndarray], far: float
-) -> None:
+def test_tar_at_far_is_the_best_of_all_thresholds(case: tuple[np.ndarray, np.ndarray], far: float) -> None:
     scores, same = case
     best = 0.0
     for threshold in [*scores, np.inf]:
@@ -92,9 +86,7 @@ def test_tar_at_far_is_the_best_of_all_thresholds(
 
 
 @given(pairs(), st.booleans())
-def test_best_threshold_is_the_best_of_all_and_separates(
-    case: tuple[np.ndarray, np.ndarray], balanced: bool
-) -> None:
+def test_best_threshold_is_the_best_of_all_and_separates(case: tuple[np.ndarray, np.ndarray], balanced: bool) -> None:
     scores, same = case
     measure = metrics.balanced_accuracy_score if balanced else metrics.accuracy_score
     best = max(measure(same, scores >= t) for t in [*scores, np.inf])
@@ -108,9 +100,7 @@ def test_best_threshold_is_the_best_of_all_and_separates(
 
 
 @given(pairs(), st.floats(-1.2, 1.2))
-def test_a_given_threshold_is_used_as_it_is(
-    case: tuple[np.ndarray, np.ndarray], threshold: float
-) -> None:
+def test_a_given_threshold_is_used_as_it_is(case: tuple[np.ndarray, np.ndarray], threshold: float) -> None:
     scores, same = case
     result = verification_from_scores(scores, same, threshold=threshold)
     assert result.threshold == threshold
@@ -145,9 +135,7 @@ def test_turning_scores_and_answers_round_is_the_same_problem(
 def test_the_order_of_pairs_does_not_matter(case: tuple[np.ndarray, np.ndarray]) -> None:
     scores, same = case
     order = np.random.default_rng(len(scores)).permutation(len(scores))
-    assert verification_from_scores(scores[order], same[order]) == verification_from_scores(
-        scores, same
-    )
+    assert verification_from_scores(scores[order], same[order]) == verification_from_scores(scores, same)
 
 
 def test_all_pairs_come_in_the_order_of_the_upper_triangle() -> None:
@@ -157,8 +145,7 @@ def test_all_pairs_come_in_the_order_of_the_upper_triangle() -> None:
     np.testing.assert_allclose(
         scores,
         [
-            float(embeddings[i] @ embeddings[j])
-            / float(np.linalg.norm(embeddings[i]) * np.linalg.norm(embeddings[j]))
+            float(embeddings[i] @ embeddings[j]) / float(np.linalg.norm(embeddings[i]) * np.linalg.norm(embeddings[j]))
             for i, j in zip(left, right, strict=True)
         ],
         atol=1e-6,
@@ -244,9 +231,7 @@ def test_rows_have_the_keys_of_result_json_and_a_null_budget() -> None:
         ([0.1, 0.2], [0, 2], "only true and false"),
     ],
 )
-def test_pairs_that_cannot_be_verified_are_refused(
-    scores: list[float], same: list[bool], message: str
-) -> None:
+def test_pairs_that_cannot_be_verified_are_refused(scores: list[float], same: list[bool], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         verification_from_scores(np.array(scores), np.array(same))
 

@@ -50,7 +50,15 @@ def test_the_roc_is_drawn_over_a_logarithmic_axis() -> None:
 
 def test_results_are_drawn_in_percent_with_their_intervals() -> None:
     rows = [
-        {"arm": arm, "budget": b, "budget_unit": "photos", "metric": "rank1", "mean": m, "low": m - 0.1, "high": m + 0.1}
+        {
+            "arm": arm,
+            "budget": b,
+            "budget_unit": "photos",
+            "metric": "rank1",
+            "mean": m,
+            "low": m - 0.1,
+            "high": m + 0.1,
+        }
         for arm, m in (("scratch", 0.3), ("chosen", 0.6))
         for b in (1, 3)
     ] + [{"arm": "x", "budget": None, "budget_unit": None, "metric": "auc", "mean": 0.9, "low": None, "high": None}]

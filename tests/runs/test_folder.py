@@ -53,9 +53,7 @@ def test_a_finished_run_leaves_every_file_and_nothing_unfinished(tmp_path: Path)
     assert list(result) == ["recipe", "status", "seconds", "rows", "notes"]
     assert (result["recipe"], result["status"], result["notes"]) == ("toy", "finished", ["a sentence"])
     assert set(result["seconds"]) == {"one"}
-    assert list(result["rows"][0]) == [
-        *("arm", "budget", "budget_unit", "metric", "mean", "low", "high", "values")
-    ]
+    assert list(result["rows"][0]) == [*("arm", "budget", "budget_unit", "metric", "mean", "low", "high", "values")]
 
 
 def test_json_never_holds_nan(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Points:
         centres = random.normal(size=(num_people + 1, 4))
         items = random.normal(scale=1.0, size=(len(self.labels), 24))
         items[:, :4] = centres[self.labels] + random.normal(scale=0.2, size=(len(items), 4))
-        self.items = (items @ np.linalg.qr(np.random.default_rng(0).normal(size=(24, 24)))[0])
+        self.items = items @ np.linalg.qr(np.random.default_rng(0).normal(size=(24, 24)))[0]
         self.items = self.items.astype(np.float32)
         self.people = tuple(f"{prefix}{i}" for i in range(num_people + 1))
 
@@ -113,9 +113,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(strangers)
     assert np.abs(first - other).max() > 1e-4
 
 
-@pytest.mark.parametrize(
-    ("budget", "steps"), [("7steps", 7), ("3epochs", 12), (2, 8)], ids=["steps", "epochs", "int"]
-)
+@pytest.mark.parametrize(("budget", "steps"), [("7steps", 7), ("3epochs", 12), (2, 8)], ids=["steps", "epochs", "int"])
 def test_the_rate_warms_up_and_has_decayed_when_the_budget_ends(strangers, budget, steps):
     rates = []
     record = keras.callbacks.LambdaCallback(

@@ -109,9 +109,7 @@ def test_budgets_are_read(text, kind, amount):
     assert (parse_budget(text).kind, parse_budget(text).amount) == (kind, amount)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "min", "-3epochs", "0s", "2.5steps", "5 parsecs", None, 1.5, True, 0, -1]
-)
+@pytest.mark.parametrize("text", ["", "min", "-3epochs", "0s", "2.5steps", "5 parsecs", None, 1.5, True, 0, -1])
 def test_bad_budgets_name_the_valid_forms(text):
     with pytest.raises(ValueError, match="valid: '20min'"):
         parse_budget(text)
@@ -198,9 +196,7 @@ def test_weight_average_follows_its_formula_and_trains_on_from_raw_weights():
     for t, weights in enumerate(record.after_steps, start=1):
         decay = min(0.7, (1 + t) / (10 + t))
         expected = [decay * e + (1 - decay) * w for e, w in zip(expected, weights, strict=True)]
-    for got, want in zip(
-        averaged.get_weights(), expected, strict=True
-    ):  # BatchNorm's statistics too
+    for got, want in zip(averaged.get_weights(), expected, strict=True):  # BatchNorm's statistics too
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
@@ -208,9 +204,7 @@ def test_validation_and_best_weights_see_the_average():
     model, record = small_model(), Record()
     best = BestWeights("val_loss")
     history = fit(model, [WeightAverage(0.5), record, best], epochs=3, validation_data=(X, Y))
-    assert model.evaluate(X, Y, verbose=0) == pytest.approx(
-        min(history.history["val_loss"]), rel=1e-5
-    )
+    assert model.evaluate(X, Y, verbose=0) == pytest.approx(min(history.history["val_loss"]), rel=1e-5)
     assert same(model.get_weights(), record.at_epoch_end[best.best_epoch - 1])
 
 

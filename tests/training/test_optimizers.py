@@ -82,13 +82,9 @@ def test_scales_are_kept_over_many_steps_in_eager_and_graph_mode():
     bare = run(keras.optimizers.Adam(0.01), two_variables(), 5)
     for graph in (True, False):
         first, second = two_variables()
-        got = run(
-            GroupRates(keras.optimizers.Adam(0.01), {second.ref(): 0.3}), (first, second), 5, graph
-        )
+        got = run(GroupRates(keras.optimizers.Adam(0.01), {second.ref(): 0.3}), (first, second), 5, graph)
         for t in range(5):
-            np.testing.assert_allclose(
-                got[t + 1][1] - got[t][1], 0.3 * (bare[t + 1][1] - bare[t][1]), atol=3e-7
-            )
+            np.testing.assert_allclose(got[t + 1][1] - got[t][1], 0.3 * (bare[t + 1][1] - bare[t][1]), atol=3e-7)
 
 
 def test_scale_zero_leaves_a_variable_bit_identical():
@@ -100,21 +96,15 @@ def test_scale_zero_leaves_a_variable_bit_identical():
 
 def test_sparse_gradients_and_constraints_work_as_in_the_bare_optimizer():
     def train(optimizer_of):
-        table = tf.Variable(
-            np.ones((4, 2)), dtype=tf.float32, constraint=keras.constraints.MaxNorm(1.0)
-        )
+        table = tf.Variable(np.ones((4, 2)), dtype=tf.float32, constraint=keras.constraints.MaxNorm(1.0))
         optimizer = optimizer_of(table)
         optimizer.build([table])
-        slices = tf.IndexedSlices(
-            tf.constant([[1.0, 2.0], [1.0, 1.0]]), tf.constant([1, 1]), (4, 2)
-        )
+        slices = tf.IndexedSlices(tf.constant([[1.0, 2.0], [1.0, 1.0]]), tf.constant([1, 1]), (4, 2))
         tf.function(lambda: optimizer.apply_gradients([(slices, table)]))()
         return table.numpy()
 
     bare = train(lambda table: keras.optimizers.Adam(0.1))
-    np.testing.assert_allclose(
-        train(lambda t: GroupRates(keras.optimizers.Adam(0.1))), bare, rtol=1e-6
-    )
+    np.testing.assert_allclose(train(lambda t: GroupRates(keras.optimizers.Adam(0.1))), bare, rtol=1e-6)
 
 
 def first_update_after(optimizer, frozen_steps, rate):
@@ -222,9 +212,7 @@ def test_checkpoint_round_trip_continues_to_the_bit(tmp_path):
 def test_config_round_trip_through_json():
     variables = two_variables()
     schedule = keras.optimizers.schedules.CosineDecay(0.02, 100)
-    optimizer = GroupRates(
-        keras.optimizers.AdamW(schedule, weight_decay=0.1), [(variables[1], 0.5)]
-    )
+    optimizer = GroupRates(keras.optimizers.AdamW(schedule, weight_decay=0.1), [(variables[1], 0.5)])
     optimizer.build(variables)
     config = json.loads(json.dumps(keras.optimizers.serialize(optimizer), default=float))
     again = keras.optimizers.deserialize(config)

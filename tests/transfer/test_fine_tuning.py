@@ -136,9 +136,7 @@ def test_layer_decay_scales_each_groups_update():
     names = ("low", "high", "top")
     before = {name: model.get_layer(name).bias.numpy() for name in names}
     fine_tune(model, (X, Y), plan=[Phase(1, 1e-2, layer_decay=0.5)], batch_size=24)
-    after = {
-        name: np.abs(model.get_layer(name).bias.numpy() - before[name]).max() for name in names
-    }
+    after = {name: np.abs(model.get_layer(name).bias.numpy() - before[name]).max() for name in names}
     assert [after[n] for n in names] == pytest.approx([0.0025, 0.005, 0.01], rel=0.01)
 
 
@@ -163,19 +161,13 @@ def test_a_phase_stops_early_restores_its_best_and_the_next_phase_runs():
 
 
 def test_a_budget_ends_the_whole_plan():
-    result = fine_tune(
-        model_of(), (X, Y), plan=Plan.probe_then_tune(9), callbacks=[Budget("2epochs")]
-    )
+    result = fine_tune(model_of(), (X, Y), plan=Plan.probe_then_tune(9), callbacks=[Budget("2epochs")])
     assert len(result.history) == 2
 
 
 def test_averaged_weights_pass_the_ledger():
-    result = fine_tune(
-        model_of(), (X, Y), VALIDATION, Plan.probe(3), callbacks=[WeightAverage(0.9)]
-    )
-    assert result.history[-1]["val_loss"] == pytest.approx(
-        result.model.evaluate(*VALIDATION, verbose=0)[0], rel=1e-5
-    )
+    result = fine_tune(model_of(), (X, Y), VALIDATION, Plan.probe(3), callbacks=[WeightAverage(0.9)])
+    assert result.history[-1]["val_loss"] == pytest.approx(result.model.evaluate(*VALIDATION, verbose=0)[0], rel=1e-5)
 
 
 def test_the_ledger_stops_a_run_in_which_a_frozen_weight_moves():
@@ -198,9 +190,7 @@ def test_a_nan_loss_is_one_clear_error():
 
 
 def test_the_same_seed_gives_the_same_model():
-    runs = [
-        fine_tune(model_of(0.5), (X, Y), plan=Plan.full(3), seed=s, batch_size=8) for s in (1, 1, 2)
-    ]
+    runs = [fine_tune(model_of(0.5), (X, Y), plan=Plan.full(3), seed=s, batch_size=8) for s in (1, 1, 2)]
     first, again, other = (run.model.get_weights() for run in runs)
     for a, b in zip(first, again, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)

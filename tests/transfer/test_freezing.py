@@ -124,9 +124,7 @@ def test_inside_fit_a_frozen_prefix_computes_what_predict_computes():
 
 
 @pytest.mark.parametrize(("mode", "statistics_move"), [("inference", False), ("train", True)])
-def test_thawed_batchnorm_trains_gamma_and_beta_and_keeps_statistics_unless_asked(
-    mode, statistics_move
-):
+def test_thawed_batchnorm_trains_gamma_and_beta_and_keeps_statistics_unless_asked(mode, statistics_move):
     model = compiled()
     freeze(model)
     unfreeze(model, batchnorm=mode)
@@ -146,9 +144,7 @@ def test_batchnorm_of_the_head_is_new_and_always_learns_its_statistics():
     inputs = keras.Input((6,))
     model = keras.Model(inputs, head(L.Dense(4, activation="relu", name="old")(inputs)))
     path = head.name
-    set_groups(
-        model, {"block1": ["old"], "head": [f"{path}/new", f"{path}/{head.layers[-1].name}"]}
-    )
+    set_groups(model, {"block1": ["old"], "head": [f"{path}/new", f"{path}/{head.layers[-1].name}"]})
     unfreeze(freeze(model))
     assert not in_inference_mode(head.get_layer("new"))
 
@@ -361,9 +357,7 @@ def test_inside_fit_it_raises_and_beside_another_models_fit_it_does_not(act):
 @pytest.mark.parametrize("upto", [0, -1, 3, True, 1.0])
 def test_a_count_that_matches_nothing_names_the_valid_ones(upto):
     for act, argument in ((freeze, "upto"), (unfreeze, "last")):
-        with pytest.raises(
-            ValueError, match=f"{argument} is .*; valid: 1 to 2 groups, or one of block1, block2"
-        ):
+        with pytest.raises(ValueError, match=f"{argument} is .*; valid: 1 to 2 groups, or one of block1, block2"):
             act(compiled(), upto)
 
 

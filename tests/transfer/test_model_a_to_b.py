@@ -106,7 +106,6 @@ def test_a_frozen_backbone_of_b_still_computes_what_a_computes(model_a, digits):
     x, _ = digits
     model_b = fine_tune(reuse(model_a, drop_head=True, head=1), train, plan=Plan.probe(5)).model
     hidden = [
-        keras.Model(m.inputs, m.get_layer("hidden2").output).predict(x[:40], verbose=0)
-        for m in (model_a, model_b)
+        keras.Model(m.inputs, m.get_layer("hidden2").output).predict(x[:40], verbose=0) for m in (model_a, model_b)
     ]
     np.testing.assert_array_equal(*hidden)

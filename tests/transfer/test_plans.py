@@ -25,17 +25,13 @@ def test_what_the_built_in_plans_freeze():
     probe, tune = Plan.probe_then_tune(epochs=10, probe_epochs=4, layer_decay=0.5).phases
     assert (probe.epochs, tune.epochs, tune.layer_decay) == (4, 6, 0.5)
     assert tune.learning_rate < probe.learning_rate
-    assert (
-        Plan.scratch().phases[0].batchnorm == "train"
-    )  # random weights have no statistics to keep
+    assert Plan.scratch().phases[0].batchnorm == "train"  # random weights have no statistics to keep
 
 
 @given(epochs=st.integers(1, 40), num_groups=st.integers(1, 12))
 def test_gradual_thaws_from_the_top_to_everything_within_its_epochs(epochs, num_groups):
     plan = Plan.gradual(epochs, num_groups=num_groups)
-    frozen = [
-        {"backbone": num_groups, None: 0}.get(p.frozen_upto, p.frozen_upto) for p in plan.phases
-    ]
+    frozen = [{"backbone": num_groups, None: 0}.get(p.frozen_upto, p.frozen_upto) for p in plan.phases]
     assert plan.num_epochs == epochs
     assert len(frozen) == min(epochs, num_groups + 1)
     assert frozen == sorted(set(frozen), reverse=True) and frozen[-1] == 0
