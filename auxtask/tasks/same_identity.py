@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -12,22 +12,15 @@ from auxtask.data.identity_batches import identity_batches, num_batches_per_epoc
 from auxtask.evaluation.verification import Verification, verification
 from auxtask.framework import keras, tf
 from auxtask.losses.weighted_sum import WeightedSum
+from auxtask.tasks.identity_data import (
+    IdentityData,
+    checked_labels,
+    described,
+    most_items_first,
+    refuse_shared_people,
+    threshold_items,
+)
 from auxtask.tasks.pretraining import Pretraining, fit_to_budget, provenance
-
-
-class IdentityData(Protocol):
-    """Items with identities: `FaceData`, or anything that has these two.
-
-    If it also has `people` (names, by label) and `fingerprint()`, they go into the provenance,
-    and a person on both sides of the validation split is refused.
-    """
-
-    @property
-    def labels(self) -> np.ndarray:
-        """Identity of each item: int [n]."""
-
-    def load(self, indices: tf.Tensor) -> tf.Tensor:
-        """Give the items at `indices` (int64 [b]) inside `tf.data`: [b, …]."""
 
 
 class SameIdentity(keras.Model):
@@ -194,10 +187,10 @@ class SameIdentity(keras.Model):
             loss is not finite (the last good weights are in the encoder then).
         """
         settings = {k: v for k, v in locals().items() if k in _SETTINGS}
-        labels = _most_items_first(_checked_labels(data))
+        labels = most_items_first(checked_labels(data))
         if validation is not None:
-            _refuse_shared_people(data, validation)
-            _checked_labels(validation)
+            refuse_shared_people(data, validation)
+            checked_labels(validation)
         keras.utils.set_random_seed(seed)
         self.prepare(np.bincount(labels))
         batch = {"people": people, "photos": photos, "singles": singles}
@@ -227,7 +220,7 @@ class SameIdentity(keras.Model):
         """
 
     def _measure(self, data: IdentityData, validation: IdentityData, seed: int) -> Callable[[], Verification]:
-        chosen = _threshold_items(np.asarray(data.labels), seed)
+        chosen = threshold_items(np.asarray(data.labels), seed)
         held_out = np.arange(len(validation.labels))
 
         def measure() -> Verification:
@@ -252,8 +245,8 @@ class SameIdentity(keras.Model):
         facts = {
             "loss": keras.layers.serialize(objective) if layer else repr(objective),
             "augment": None if self.augment is None else repr(self.augment),
-            "data": _described(data),
-            "validation": None if validation is None else _described(validation),
+            "data": described(data),
+            "validation": None if validation is None else described(validation),
             "chance": {"val_accuracy": 0.5, "val_auc": 0.5, "val_eer": 0.5},
         }
         return provenance(type(self).__name__, settings, **facts)
@@ -282,57 +275,3 @@ def _items_and_labels(data: Any) -> tuple[Any, Any]:
     if labels is None:
         raise ValueError("a batch must be (items, identities); it has no identities")
     return items, labels
-
-
-def _checked_labels(data: IdentityData) -> np.ndarray:
-    labels = np.asarray(data.labels)
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or (labels < 0).any():
-        raise ValueError("labels must be a vector of whole numbers >= 0, one identity per item")
-    counts = np.bincount(labels)
-    if not (counts > 1).any():
-        raise ValueError(
-            f"no positive pair: each of the {np.count_nonzero(counts)} identities has one item; "
-            "at least one identity needs two"
-        )
-    return labels
-
-
-def _most_items_first(labels: np.ndarray) -> np.ndarray:
-    """Number identities anew, those with most items first (ties in the old order): int32 [n]."""
-    order = np.argsort(-np.bincount(labels), kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return rank[labels].astype(np.int32)
-
-
-def _threshold_items(labels: np.ndarray, seed: int, people: int = 200, each: int = 4) -> np.ndarray:
-    """Choose the training items whose pairs set the threshold: sorted indices."""
-    random = np.random.default_rng(seed)
-    several = np.flatnonzero(np.bincount(labels) > 1)
-    several = random.permutation(several)[:people]
-    chosen = [random.permutation(np.flatnonzero(labels == one))[:each] for one in several]
-    if len(several) == 1:  # impostor pairs need a second identity
-        others = np.flatnonzero(labels != several[0])
-        chosen.append(others[:people])
-    return np.sort(np.concatenate(chosen))
-
-
-def _refuse_shared_people(data: IdentityData, validation: IdentityData) -> None:
-    seen, held_out = (getattr(side, "people", None) for side in (data, validation))
-    if seen is None or held_out is None:
-        return
-    both = sorted(set(seen) & set(held_out))
-    if both:
-        more = f" and {len(both) - 3} more" if len(both) > 3 else ""
-        raise ValueError(f"validation must be on people not pretrained on; in both: {', '.join(both[:3])}{more}")
-
-
-def _described(data: IdentityData) -> dict[str, Any]:
-    fingerprint = getattr(data, "fingerprint", None)
-    people = getattr(data, "people", None)
-    return {
-        "fingerprint": fingerprint() if callable(fingerprint) else None,
-        "people": None if people is None else list(people),
-        "num_people": len(np.unique(data.labels)),
-        "num_items": len(data.labels),
-    }

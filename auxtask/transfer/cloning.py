@@ -159,7 +159,7 @@ def _fresh_copy(layer: Any) -> Any:
         # Its config would turn the function into byte code and lose the closure.
         return _copy_lambda(layer)
     try:
-        config = layer.get_config()
+        config = dict(layer.get_config())
         if "trainable" in config:
             config["trainable"] = True
         with keras.utils.custom_object_scope(_live_objects(layer)):

@@ -181,12 +181,11 @@ def _scopes(scope: Scope) -> list[Scope]:
 
 
 def _no_cut(graph: Graph, all_cuts: list[Cut], tensors: list[Tensor], where: str) -> str:
-    before = [cut.layer for cut in all_cuts if cut.tensor < tensors[-1]][-1:]
-    after = [cut.layer for cut in all_cuts if cut.tensor > tensors[-1]][:1]
-    near = [f"before it {before[0]!r}"] * bool(before) + [f"behind it {after[0]!r}"] * bool(after)
+    before = [f"before it {cut.layer!r}" for cut in all_cuts if cut.tensor < tensors[-1]][-1:]
+    after = [f"behind it {cut.layer!r}" for cut in all_cuts if cut.tensor > tensors[-1]][:1]
     return (
         f"{graph.name} cannot be cut at {where}: some path from input to output goes round it; "
-        f"the nearest cuts are {' and '.join(near) or 'none'}"
+        f"the nearest cuts are {' and '.join(before + after) or 'none'}"
     )
 
 

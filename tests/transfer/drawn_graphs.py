@@ -37,6 +37,10 @@ class Drawn:
         self.tensors.append(tensor)
         return len(self.path) - 1
 
+    def free(self) -> list[int]:
+        """Tensors that a layer may consume: all but those inside nested models."""
+        return [i for i, tensor in enumerate(self.tensors) if tensor is not None]
+
     def needed(self) -> set[int]:
         found: set[int] = set()
         stack = list(self.outputs)
@@ -75,29 +79,33 @@ class Drawn:
         return found
 
 
-@st.composite
-def drawn_graphs(draw: Any, max_ops: int = 8) -> Drawn:
-    """A drawn model of up to `max_ops` layers."""
+def plans(max_ops: int = 8) -> Any:
+    """Strategy for what `build` takes: the number of inputs, the layers, and where the auxiliary output lies."""
+    number = st.integers(0, 99)
+    layers = st.lists(st.tuples(st.sampled_from(OPS), number, number), min_size=2, max_size=max_ops)
+    return st.tuples(st.integers(1, 2), layers, st.none() | number)
+
+
+def build(plan: tuple[int, list[tuple[str, int, int]], int | None]) -> Drawn:
+    """The model of a plan; numbers choose among what there is by their remainder."""
     keras.backend.clear_session()
-    drawn = Drawn(num_inputs=draw(st.integers(1, 2)))
+    num_inputs, layers, extra = plan
+    drawn = Drawn(num_inputs=num_inputs)
     inputs = [keras.Input((WIDTH,), name=f"in{i}") for i in range(drawn.num_inputs)]
     for i, tensor in enumerate(inputs):
         drawn.note(f"in{i}", (), True, tensor)
     tied = L.Dense(WIDTH, activation="tanh", name="tied")
-    for k in range(draw(st.integers(2, max_ops))):
-        _add(draw, drawn, draw(st.sampled_from(OPS)), k, tied)
+    for k, (op, near, far) in enumerate(layers):
+        free = drawn.free()
+        _add(drawn, op, free[-3:][near % len(free[-3:])], free[far % len(free)], k, tied)
     last = len(drawn.path) - 1
-    extra = draw(st.sampled_from([None, None, *range(drawn.num_inputs, last)]))
-    drawn.outputs = (last,) if extra is None else (last, extra)
+    inner = [i for i in drawn.free() if num_inputs <= i < last]
+    drawn.outputs = (last,) if extra is None or not inner else (last, inner[extra % len(inner)])
     drawn.model = keras.Model(inputs, [drawn.tensors[i] for i in drawn.outputs], name="drawn")
     return drawn
 
 
-def _add(draw: Any, drawn: Drawn, op: str, k: int, tied: Any) -> None:
-    # Nothing but the last tensor may be taken from inside a nested model, whose inner tensors are None here.
-    free = [i for i, tensor in enumerate(drawn.tensors) if tensor is not None]
-    near = free[-3:]
-    a, b = draw(st.sampled_from(near)), draw(st.sampled_from(free))
+def _add(drawn: Drawn, op: str, a: int, b: int, k: int, tied: Any) -> None:
     ta, tb = drawn.tensors[a], drawn.tensors[b]
     name = f"{op}{k}"
     if op == "dense":

@@ -14,7 +14,7 @@ from auxtask.transfer.cloning import copy_weights, reuse
 from auxtask.transfer.cutting import cut_at, cuts, prefix
 from auxtask.transfer.groups import layer_groups, set_groups
 from auxtask.transfer.weights import weights_by_path
-from tests.transfer.drawn_graphs import drawn_graphs
+from tests.transfer.drawn_graphs import build, plans
 from tests.transfer.models import APPLICATIONS, ZOO, SubclassedModel, example, shaken
 
 L = keras.layers
@@ -64,6 +64,7 @@ def test_the_lectures_shallow_copy_changes_model_a_and_reuse_does_not():
     before = state(model_a)
     trap = keras.Sequential(model_a.layers[:-1])
     trap.add(L.Dense(1, activation="sigmoid", name="b"))
+    trap(example(model_a))
     train(trap)
     assert state(model_a) != before
 
@@ -107,8 +108,9 @@ def test_a_copied_prefix_equals_the_cut_prefix_and_keeps_its_groups(kind):
 
 
 @DRAWN
-@given(drawn_graphs())
-def test_copies_of_drawn_graphs_equal_the_original(drawn):
+@given(plans())
+def test_copies_of_drawn_graphs_equal_the_original(plan):
+    drawn = build(plan)
     model = shaken(drawn.model)
     x, before = example(model), state(model)
     copy = reuse(model)
@@ -156,8 +158,9 @@ def test_shared_layers_stay_shared_and_nested_models_nested():
     copy = reuse(ZOO["shared"]())
     assert sum(layer.name == "tied" for layer in copy.layers) == 1
     assert len(copy.get_layer("tied").inbound_nodes) == 3
-    siamese = reuse(ZOO["siamese"]())
-    assert len(siamese.get_layer("encoder").weights) == 4 and siamese.count_params() == 66 - 3
+    siamese = ZOO["siamese"]()
+    assert reuse(siamese).count_params() == siamese.count_params()
+    assert len(reuse(siamese).get_layer("encoder").inbound_nodes) == 2
     assert set(state(reuse(ZOO["nested"](), upto="middle/inner/dense"))) == {
         *("dense/kernel", "dense/bias", "middle/dense/kernel", "middle/dense/bias"),
         *("middle/inner/dense/kernel", "middle/inner/dense/bias"),
@@ -278,14 +281,17 @@ def test_a_layer_that_forgets_its_name_in_its_config_is_copied_by_path():
 
 def test_a_layer_without_a_config_is_refused_with_advice():
     class Secret(L.Layer):
-        def __init__(self, units):
-            super().__init__(name="secret")
+        def __init__(self, units, **kwargs):
+            super().__init__(**kwargs)
             self.units = units
 
         def call(self, x):
             return x * self.units
 
-    model = keras.Sequential([keras.Input((4,)), L.Dense(2), Secret(3)])
+        def get_config(self):
+            return super().get_config()
+
+    model = keras.Sequential([keras.Input((4,)), L.Dense(2), Secret(3, name="secret")])
     with pytest.raises(ValueError, match=r"layer 'secret' \(Secret\) cannot be copied: give it a get_config"):
         reuse(model)
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from auxtask.framework import keras, tf
 from auxtask.transfer.cutting import cut_at, cuts, prefix, suffix
 from auxtask.transfer.groups import layer_groups
-from tests.transfer.drawn_graphs import drawn_graphs
+from tests.transfer.drawn_graphs import build, plans
 from tests.transfer.models import APPLICATIONS, ZOO, SubclassedModel, example, shaken
 
 L = keras.layers
@@ -35,14 +35,16 @@ def composed(model, cut, x, training=None):
 
 
 @DRAWN
-@given(drawn_graphs())
-def test_cuts_are_the_tensors_on_every_path(drawn):
+@given(plans())
+def test_cuts_are_the_tensors_on_every_path(plan):
+    drawn = build(plan)
     assert Counter(cut.layer for cut in cuts(drawn.model)) == Counter(drawn.path[i] for i in drawn.cuts_by_force())
 
 
 @DRAWN
-@given(drawn_graphs(max_ops=6))
-def test_prefix_then_suffix_equals_a_drawn_model_to_the_bit(drawn):
+@given(plans(max_ops=6))
+def test_prefix_then_suffix_equals_a_drawn_model_to_the_bit(plan):
+    drawn = build(plan)
     shaken(drawn.model)
     x = example(drawn.model)
     for cut in cuts(drawn.model):
