@@ -12,6 +12,8 @@ A folder holds one folder of photos per person. The run folder keeps `backbone/`
 `model/`, which names people: `at.load("RUN/model").predict(["photo.jpg"])`.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -97,7 +99,7 @@ def check(config: Config, run: at.Run) -> None:
         at.refuse_overlap(strangers, targets, config.allow_overlap)
 
 
-def pretrain(config: Config, run: at.Run, settings: Settings, strangers: at.FaceData) -> "at.Model":
+def pretrain(config: Config, run: at.Run, settings: Settings, strangers: at.FaceData) -> at.Model:
     """Learn "same face or not?" on strangers, watched on strangers who are left out."""
     seen, held_out = strangers.split_people(0.03, seed=run.seed)
     backbone = at.residual_backbone(**settings.network, seed=run.seed)
@@ -158,7 +160,7 @@ def main(config: Config, run: at.Run) -> None:
             arm_draws={"scratch": trained, "probe_then_tune": trained},
         )  # fmt: skip
         with run.progress("cells", unit="cells") as bar:
-            results = comparison.run(lambda done, total, key: bar.advance(int(done > 0), key))
+            results = comparison.run(bar.update)
     report(run, targets, test, features, backbone, results, settings)
     if config.dataset == "drawn":
         run.note(

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from auxtask.framework import keras, tf
 from auxtask.transfer.cloning import copy_weights, reuse
 from auxtask.transfer.cutting import cut_at, cuts, prefix
+from auxtask.transfer.freezing import freeze
 from auxtask.transfer.groups import layer_groups, set_groups
 from auxtask.transfer.weights import weights_by_path
 from tests.transfer.drawn_graphs import build, plans
@@ -190,6 +191,14 @@ def test_a_frozen_source_gives_a_copy_that_trains():
     model.trainable = False
     assert len(reuse(model).trainable_weights) == 12 and not model.trainable_weights
     assert len(reuse(model, init="random").trainable_weights) == 12
+
+
+def test_the_inference_mode_of_a_frozen_source_is_not_copied():
+    model = freeze(ZOO["sequential"]())
+    copy = reuse(model)
+    x = example(model, batch=64)
+    assert same_bits(model(x, training=True), model(x, training=False))
+    assert not same_bits(copy(x, training=True), copy(x, training=False))
 
 
 def test_freezing_a_sublayer_reorders_weights_but_not_paths():
