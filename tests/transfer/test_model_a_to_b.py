@@ -65,24 +65,6 @@ def test_model_a_has_the_groups_that_the_lecture_draws(model_a):
     assert layer_groups(model_a)["block1"].layers[-1] == "hidden1"
 
 
-def test_reused_layers_beat_scratch_on_few_labels(model_a, digits):
-    gained = []
-    for seed in range(4):
-        train, test = task_b(digits, seed)
-        accuracy = {}
-        for arm, init, plan in (
-            ("probe_then_tune", "copy", Plan.probe_then_tune(30, 1e-2, 1e-3)),
-            ("scratch", "random", Plan.scratch(30, 1e-2)),
-        ):
-            keras.utils.set_random_seed(seed)
-            model = reuse(model_a, drop_head=True, head=1, init=init, seed=seed)
-            result = fine_tune(model, train, plan=plan, seed=seed)
-            assert len(result.history) == 30
-            accuracy[arm] = accuracy_on(model, test)
-        gained.append(accuracy["probe_then_tune"] - accuracy["scratch"])
-    assert np.mean(gained) > 0.0, gained
-
-
 def test_training_b_leaves_a_bit_identical_and_the_shallow_copy_does_not(model_a, digits):
     train, _ = task_b(digits, 0)
     x, _ = digits
@@ -98,7 +80,7 @@ def test_training_b_leaves_a_bit_identical_and_the_shallow_copy_does_not(model_a
     shallow_b = keras.Sequential([*other_a.layers[:-1], L.Dense(1, activation="sigmoid")])
     shallow_b.compile("adam", "binary_crossentropy")
     shallow_b.fit(*train, epochs=1, verbose=0)
-    assert not np.array_equal(other_a.layers[0].get_weights()[0], before[0])
+    assert not np.array_equal(other_a.get_layer("hidden1").get_weights()[0], before[0])
 
 
 def test_a_frozen_backbone_of_b_still_computes_what_a_computes(model_a, digits):
