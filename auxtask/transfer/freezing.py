@@ -254,8 +254,7 @@ def _refuse_inside_fit(model: Any, verb: str) -> None:
             fitted = frame.f_locals.get("self")
             if fitted is model or any(part is model for part in fitted._flatten_layers()):  # type: ignore[union-attr]
                 raise ValueError(
-                    f"{verb} was called inside fit, which would not notice; call it between two "
-                    "fits "
+                    f"{verb} was called inside fit, which would not notice; call it between two fits "
                     "or let fine_tune run a plan with several phases"
                 )
         frame = frame.f_back
