@@ -3,7 +3,8 @@ other two.
 
 A learns the digits 0 to 7 from all their images; B tells 8 from 9 with twelve labels. What A learnt must show in
 B's frozen layers. It does not beat `scratch` on this task (0.87 against 0.92 in a trial), so nothing of that kind is
-asserted. And training B must not touch A: the trap of `Sequential(model_a.layers[:-1])`, which shares A's layers, is shown.
+asserted. And training B must not touch A: the trap of `Sequential(model_a.layers[:-1])`, which shares its layers, is
+shown.
 """
 
 from __future__ import annotations
