@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -41,16 +41,11 @@ def embed(
     ValueError
         Shapes do not fit, or a crop is outside (0, 1].
     """
-    images = np.asarray(images)
-    size = _check(backbone, images, crops, batch_size)
-    if len(images) == 0:
-        return np.zeros((0, backbone.output_shape[-1]), np.float32)
-    batch_size = min(batch_size, len(images))
-    parts = []
-    for batch, count in _full_batches(images, batch_size):
-        views = [_unit(backbone.predict_on_batch(view)) for view in _views(batch, crops, mirror, size)]
-        parts.append(_unit(sum(views[1:], views[0]))[:count])
-    return np.concatenate(parts)
+
+    def unit_views(batch: np.ndarray) -> np.ndarray:
+        return _unit(backbone.predict_on_batch(batch))
+
+    return _unit(_mean_over_views(backbone, images, crops, mirror, batch_size, unit_views))
 
 
 def predict_views(model: keras.Model, images: np.ndarray, crop: float = 0.9) -> np.ndarray:
@@ -68,12 +63,24 @@ def predict_views(model: keras.Model, images: np.ndarray, crop: float = 0.9) -> 
     -------
     float32 [n, num_classes]
     """
+    return _mean_over_views(model, images, (crop,), True, 200, model.predict_on_batch)
+
+
+def _mean_over_views(
+    model: keras.Model,
+    images: np.ndarray,
+    crops: Sequence[float],
+    mirror: bool,
+    batch_size: int,
+    judge: Callable[[tf.Tensor], np.ndarray],
+) -> np.ndarray:
+    """Average what `judge` makes of each view of each photo: float32 [n, columns of the model's output]."""
     images = np.asarray(images)
-    size = _check(model, images, (crop,), 1)
+    size = _check(model, images, crops, batch_size)
     parts = [np.zeros((0, model.output_shape[-1]), np.float32)]
-    for batch, count in _full_batches(images, min(200, max(1, len(images)))):
-        views = list(_views(batch, (crop,), True, size))
-        parts.append((sum(model.predict_on_batch(view) for view in views) / len(views))[:count])
+    for batch, count in _full_batches(images, max(1, min(batch_size, len(images)))):
+        views = [judge(view) for view in _views(batch, crops, mirror, size)]
+        parts.append((sum(views[1:], views[0]) / len(views))[:count])
     return np.concatenate(parts)
 
 

@@ -122,8 +122,8 @@ def load_backbone(folder: str | os.PathLike[str], custom_layers: CustomLayers | 
     with reading(Path(folder) / DESCRIPTION, "a model's description"):
         if description["kind"] not in MODEL_KINDS:
             raise ValueError(f"describes a {description['kind']}, not a model")
-        architecture = description.get("architecture")
-        model = build_model(check_architecture(architecture, custom_layers), custom_layers)  # type: ignore[arg-type]
+        architecture: Any = description.get("architecture")
+        model = build_model(check_architecture(architecture, custom_layers), custom_layers)
     with reading(Path(folder) / WEIGHTS, "a safetensors file"):
         _load_weights(model, Path(folder) / WEIGHTS, description.get("weights_sha256"))
     with reading(Path(folder) / DESCRIPTION, "a model's description"):

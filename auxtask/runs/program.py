@@ -125,7 +125,7 @@ def read_request(program: Program, arguments: argparse.Namespace) -> Request:
     ValueError, FileNotFoundError
         In one line each.
     """
-    config = parse_overrides(program.config_class, arguments.overrides)  # type: ignore[var-annotated]
+    config: Any = parse_overrides(program.config_class, arguments.overrides)
     if arguments.seed < 0:
         raise ValueError(f"--seed {arguments.seed} is negative")
     if arguments.resume and arguments.out is None:
@@ -253,9 +253,9 @@ def show_help(program: Program, usage: str) -> None:
     from rich.text import Text
 
     console = _console()
-    say = {"markup": False, "highlight": False}
-    console.print(program.doc.strip() + "\n", **say)  # type: ignore[arg-type]
-    console.print(f"usage: {usage} [key=value …] [options]\n", **say)  # type: ignore[arg-type]
+    say: dict[str, Any] = {"markup": False, "highlight": False}
+    console.print(program.doc.strip() + "\n", **say)
+    console.print(f"usage: {usage} [key=value …] [options]\n", **say)
     table = Table("setting", "type", "default", "meaning", box=None, title="Settings", title_justify="left")
     options = describe(program.config_class)
     for each in options:
@@ -272,4 +272,4 @@ def show_help(program: Program, usage: str) -> None:
     example = f"{options[0].name}={options[0].default}" if options else ""
     quick = "quick=true" if any(o.name == "quick" for o in options[1:]) else ""
     words = " ".join(word for word in (example, quick) if word)
-    console.print(f"\nExamples\n  {usage} {words}\n  {usage} {words} --seed 1 --out my-run", **say)  # type: ignore[arg-type]
+    console.print(f"\nExamples\n  {usage} {words}\n  {usage} {words} --seed 1 --out my-run", **say)

@@ -260,9 +260,9 @@ def _loss_of(model: Any, train: Any) -> str:
     if len(model.outputs) == 1 and activation == "softmax":
         spec = train.element_spec
         labels = spec[1] if isinstance(spec, tuple) and len(spec) > 1 else None
-        shape = getattr(labels, "shape", None)
+        shape: Any = getattr(labels, "shape", None)
         one_hot = shape is not None and shape.rank == model.outputs[0].shape.rank
-        if one_hot and shape[-1] == model.outputs[0].shape[-1]:  # type: ignore[index]
+        if one_hot and shape[-1] == model.outputs[0].shape[-1]:
             return "categorical_crossentropy"
         return "sparse_categorical_crossentropy"
     raise ValueError("no loss follows from the model's last layer (not a softmax or sigmoid): pass loss=")

@@ -174,7 +174,7 @@ def variables_to_train(model: Any) -> list[Any]:
     """Every variable that can be trained, frozen now or not, in an order that freezing does not
     change.
     """
-    variables = {}  # type: ignore[var-annotated]
+    variables: dict[int, Any] = {}
     for layer in model._flatten_layers():
         for variable in layer._trainable_weights:
             variables.setdefault(id(variable), variable)
@@ -251,8 +251,8 @@ def _refuse_inside_fit(model: Any, verb: str) -> None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code is _FIT:
-            fitted = frame.f_locals.get("self")
-            if fitted is model or any(part is model for part in fitted._flatten_layers()):  # type: ignore[union-attr]
+            fitted: Any = frame.f_locals.get("self")
+            if fitted is model or any(part is model for part in fitted._flatten_layers()):
                 raise ValueError(
                     f"{verb} was called inside fit, which would not notice; call it between two fits "
                     "or let fine_tune run a plan with several phases"

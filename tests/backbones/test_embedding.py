@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from auxtask.backbones.conv import residual_backbone
-from auxtask.backbones.embedding import embed
+from auxtask.backbones.embedding import embed, predict_views
 from auxtask.framework import tf
 
 
@@ -68,3 +68,13 @@ def test_no_photo_gives_no_embedding(backbone, images):
 def test_bad_input_is_refused(backbone, shape, settings, message):
     with pytest.raises(ValueError, match=message):
         embed(backbone, np.zeros(shape, np.uint8), **settings)
+
+
+def test_predictions_are_the_mean_over_the_crop_and_its_mirror_image(backbone, images):
+    box = [[0.05, 0.05, 0.95, 0.95]] * len(images)
+    view = tf.image.crop_and_resize(images.astype(np.float32), box, range(len(images)), (16, 16)).numpy()
+    both = [backbone(photos, training=False).numpy() for photos in (view, view[:, :, ::-1])]
+    np.testing.assert_allclose(predict_views(backbone, images), (both[0] + both[1]) / 2, rtol=1e-4, atol=1e-5)
+    assert predict_views(backbone, images[:0]).shape == (0, 6)
+    with pytest.raises(ValueError, match="crops must be shares"):
+        predict_views(backbone, images, crop=0.0)

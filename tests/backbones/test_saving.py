@@ -304,8 +304,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ({"kind": "toaster"}, "toaster"),
         ({"kind": None}, "kind"),
         ({"groups": {"low": ["no_such_layer"]}}, "no_such_layer"),
-        ({"groups": 7}, ""),
-        ({"frozen": 7}, ""),
+        ({"groups": 7}, "damaged, or not a model's description"),
+        ({"frozen": 7}, "damaged, or not a model's description"),
         ({"architecture": None}, "architecture"),
     ],
 )

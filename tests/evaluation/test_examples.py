@@ -94,3 +94,8 @@ def test_the_fingerprint_changes_with_items_labels_names_and_order() -> None:
     assert len(set(prints)) == len(prints)
     assert fingerprint(plain.take([0, 1])) == prints[0]
     assert re.fullmatch("[0-9a-f]{16}", prints[0])
+
+
+def test_counts_include_classes_without_an_item() -> None:
+    examples = Examples([1, 2, 3], [2, 0, 2], ("a", "b", "c"))
+    assert examples.counts().tolist() == [1, 0, 2]

@@ -33,6 +33,16 @@ def shaken(model: Any, seed: int = 0) -> Any:
     return model
 
 
+def arrays(outputs: Any) -> list[np.ndarray]:
+    """A model's outputs, one or several, as a flat list."""
+    return [np.asarray(output) for output in tf.nest.flatten(outputs)]
+
+
+def same_bits(a: Any, b: Any) -> bool:
+    """Whether outputs are equal in type and in every bit."""
+    return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(arrays(a), arrays(b), strict=True))
+
+
 def example(model: Any, seed: int = 0, batch: int = 3) -> Any:
     """A batch for `model`, an array or a list of arrays: floats in 0..1, whole numbers in 1..4 (0 pads)."""
     rng = np.random.default_rng(seed)

@@ -16,20 +16,12 @@ from auxtask.transfer.freezing import freeze
 from auxtask.transfer.groups import layer_groups, set_groups
 from auxtask.transfer.weights import weights_by_path
 from tests.transfer.drawn_graphs import build, plans
-from tests.transfer.models import APPLICATIONS, ZOO, SubclassedModel, example, shaken
+from tests.transfer.models import APPLICATIONS, ZOO, SubclassedModel, example, same_bits, shaken
 
 L = keras.layers
 DRAWN = settings(
     max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
 )
-
-
-def arrays(outputs):
-    return [np.asarray(output) for output in tf.nest.flatten(outputs)]
-
-
-def same_bits(a, b):
-    return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(arrays(a), arrays(b), strict=True))
 
 
 def state(model):

@@ -12,20 +12,12 @@ from auxtask.framework import keras, tf
 from auxtask.transfer.cutting import cut_at, cuts, prefix, suffix
 from auxtask.transfer.groups import layer_groups
 from tests.transfer.drawn_graphs import build, plans
-from tests.transfer.models import APPLICATIONS, ZOO, SubclassedModel, example, shaken
+from tests.transfer.models import APPLICATIONS, ZOO, SubclassedModel, arrays, example, same_bits, shaken
 
 L = keras.layers
 DRAWN = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
 )
-
-
-def arrays(outputs):
-    return [np.asarray(output) for output in tf.nest.flatten(outputs)]
-
-
-def same_bits(a, b):
-    return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(arrays(a), arrays(b), strict=True))
 
 
 def composed(model, cut, x, training=None):
