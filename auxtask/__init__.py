@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from tf_keras import Model as Model
 
     from auxtask.backbones.conv import residual_backbone as residual_backbone
+    from auxtask.backbones.description import read_description as read_description
     from auxtask.backbones.embedding import embed as embed
     from auxtask.backbones.embedding import predict_views as predict_views
     from auxtask.backbones.saving import save_backbone as save_backbone
+    from auxtask.backbones.whitening import whiten_embeddings as whiten_embeddings
     from auxtask.data.augmentation import Augmentation as Augmentation
     from auxtask.data.face_pairs import FacePairs as FacePairs
     from auxtask.data.faces import FaceData as FaceData
@@ -28,10 +30,13 @@ if TYPE_CHECKING:
     from auxtask.evaluation.comparison import Comparison as Comparison
     from auxtask.evaluation.comparison import Examples as Examples
     from auxtask.evaluation.comparison import Outcome as Outcome
+    from auxtask.evaluation.network_arms import linear_arm as linear_arm
+    from auxtask.evaluation.network_arms import network_arm as network_arm
     from auxtask.evaluation.probes import logistic_head as logistic_head
     from auxtask.evaluation.probes import nearest_mean_head as nearest_mean_head
     from auxtask.evaluation.verification import roc_curve as roc_curve
     from auxtask.evaluation.verification import verification as verification
+    from auxtask.framework import keras as keras
     from auxtask.losses.contrastive import Contrastive as Contrastive
     from auxtask.losses.margin_softmax import MarginSoftmax as MarginSoftmax
     from auxtask.losses.pair_logistic import PairLogistic as PairLogistic
@@ -55,7 +60,10 @@ if TYPE_CHECKING:
     from auxtask.training.callbacks import WeightAverage as WeightAverage
     from auxtask.training.inputs import as_dataset as as_dataset
     from auxtask.training.optimizers import GroupRates as GroupRates
+    from auxtask.transfer.cloning import copy_weights as copy_weights
     from auxtask.transfer.cloning import reuse as reuse
+    from auxtask.transfer.cutting import cut_at as cut_at
+    from auxtask.transfer.cutting import cuts as cuts
     from auxtask.transfer.fine_tuning import fine_tune as fine_tune
     from auxtask.transfer.freezing import freeze as freeze
     from auxtask.transfer.freezing import unfreeze as unfreeze
@@ -90,14 +98,20 @@ _HOME = {
     "WeightAverage": "auxtask.training.callbacks",
     "WeightedSum": "auxtask.losses.weighted_sum",
     "as_dataset": "auxtask.training.inputs",
+    "copy_weights": "auxtask.transfer.cloning",
+    "cut_at": "auxtask.transfer.cutting",
+    "cuts": "auxtask.transfer.cutting",
     "embed": "auxtask.backbones.embedding",
     "fine_tune": "auxtask.transfer.fine_tuning",
     "fixed_test_half": "auxtask.data.splits",
     "freeze": "auxtask.transfer.freezing",
+    "keras": "auxtask.framework",
     "layer_groups": "auxtask.transfer.groups",
+    "linear_arm": "auxtask.evaluation.network_arms",
     "load": "auxtask.deployment.loading",
     "logistic_head": "auxtask.evaluation.probes",
     "nearest_mean_head": "auxtask.evaluation.probes",
+    "network_arm": "auxtask.evaluation.network_arms",
     "option": "auxtask.runs.config",
     "plot_curves": "auxtask.runs.figures",
     "plot_freeze_map": "auxtask.runs.figures",
@@ -105,6 +119,7 @@ _HOME = {
     "plot_results": "auxtask.runs.figures",
     "plot_roc": "auxtask.runs.figures",
     "predict_views": "auxtask.backbones.embedding",
+    "read_description": "auxtask.backbones.description",
     "refuse_overlap": "auxtask.data.overlap",
     "residual_backbone": "auxtask.backbones.conv",
     "reuse": "auxtask.transfer.cloning",
@@ -114,6 +129,7 @@ _HOME = {
     "set_groups": "auxtask.transfer.groups",
     "unfreeze": "auxtask.transfer.freezing",
     "verification": "auxtask.evaluation.verification",
+    "whiten_embeddings": "auxtask.backbones.whitening",
 }
 
 __all__ = sorted([*_HOME, "__version__"])

@@ -1,0 +1,107 @@
+"""The arms that every image recipe compares: a linear head on features, and a network that is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+
+from auxtask.backbones.embedding import predict_views
+from auxtask.evaluation.arms import Arm, Outcome
+from auxtask.evaluation.examples import Examples
+from auxtask.framework import keras, tf
+from auxtask.training.inputs import as_dataset
+from auxtask.transfer.cloning import reuse
+from auxtask.transfer.fine_tuning import FineTuning, fine_tune
+from auxtask.transfer.plans import Plan
+
+__all__ = ["linear_arm", "network_arm"]
+
+Head = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def linear_arm(features: Callable[[], np.ndarray], head: Head, train_metric: str = "train_rank1") -> Arm:
+    """Fit a linear head on features that nothing trains.
+
+    Parameters
+    ----------
+    features : callable () -> float [num_items, d]
+        Rows by item number. Called once, and only if the arm is run.
+    head : callable (features, labels) -> kernel [d, c], bias [c]
+        `logistic_head`, `nearest_mean_head` or one of your own.
+    train_metric : str
+        What the share of labelled items that are predicted right is called.
+    """
+    rows = cache(features)
+
+    def arm(train: Examples, test: np.ndarray, seed: int) -> Outcome:
+        kernel, bias = head(rows()[train.items], train.labels)
+        known = (rows()[train.items] @ kernel + bias).argmax(1) == train.labels
+        return Outcome(rows()[test] @ kernel + bias, {train_metric: float(known.mean())})
+
+    return arm
+
+
+def network_arm(
+    backbone: keras.Model,
+    images: np.ndarray,
+    plan: Plan,
+    init: Literal["copy", "random"] = "copy",
+    augment: Callable[[Any], Any] | None = None,
+    epoch_batches: int = 50,
+    batch_size: int = 32,
+    crop: float = 0.9,
+    train_metric: str = "train_rank1",
+    on_tuned: Callable[[Examples, FineTuning], None] | None = None,
+) -> Arm:
+    """Train a reused (or, as the baseline, an untrained) backbone with a new softmax head.
+
+    An epoch is the same number of batches whatever the budget, so that few labels do not mean few steps.
+
+    Parameters
+    ----------
+    backbone : keras.Model
+        From photos [n, size, size, c], 0 to 255, to features [n, d]; stays as it is.
+    images : uint8 [num_items, S, S, c]
+        By item number.
+    plan : Plan
+    init : "copy" or "random"
+        As `reuse` takes it.
+    augment : callable (images) -> float32 [n, size, size, c], optional
+        From photos to the backbone's input, for training. None: images already have that size.
+    epoch_batches, batch_size : int
+        The labelled items are gone through again and again, shuffled, until an epoch's batches are full.
+    crop : float
+        Of the view (and its mirror image) by which photos are judged, see `predict_views`.
+    on_tuned : callable (train, FineTuning), optional
+        Told of each finished training: its history and ledger.
+    """
+
+    def batches(train: Examples, seed: int) -> Any:
+        data = as_dataset((images[train.items], train.labels), batch_size, shuffle=True, seed=seed)
+        # repeat() before take(): every pass is shuffled anew, and an epoch may hold many passes or a part of one.
+        data = data.repeat().take(epoch_batches)
+        return data if augment is None else data.map(Augmented(augment), tf.data.AUTOTUNE).prefetch(2)
+
+    def arm(train: Examples, test: np.ndarray, seed: int) -> Outcome:
+        network = reuse(backbone, head=len(train.names), init=init, seed=seed)
+        tuned = fine_tune(network, batches(train, seed), plan=plan, seed=seed)
+        if on_tuned is not None:
+            on_tuned(train, tuned)
+        known = predict_views(network, images[train.items], crop).argmax(1) == train.labels
+        return Outcome(predict_views(network, images[test], crop), {train_metric: float(known.mean())})
+
+    return arm
+
+
+class Augmented:
+    """Augments the photos of a batch (photos, labels). A class: autograph warns about lambdas it cannot read."""
+
+    def __init__(self, augment: Callable[[Any], Any]) -> None:
+        self.augment = augment
+
+    def __call__(self, photos: Any, labels: Any) -> tuple[Any, Any]:
+        """Give the batch with its photos augmented."""
+        return self.augment(photos), labels

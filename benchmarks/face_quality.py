@@ -1,0 +1,143 @@
+"""Choose the settings of face recognition, on people who are no targets.
+
+    auxtask bench face_quality --data-root DIR                       # all candidates: hours
+    auxtask bench face_quality candidates=margin3 --data-root DIR    # one of them
+
+The people of Labeled Faces in the Wild with 10 to 19 photos stand in for the targets; those with fewer are
+pretrained on, those with 20 and more (the targets) are not read at all. Each candidate is pretrained for the same
+number of steps. Then `scratch` and `probe_then_tune` are searched over lengths and rates on the first candidate.
+Rows carry the candidate as `variant`; what won is written into recipes/face_recognition.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import auxtask as at
+
+SIZE, BUDGETS = 80, (1, 3, 5)
+NETWORK: dict[str, Any] = {"size": 72, "stages": (64, 128, 256), "strides": (2, 2, 2), "stem": 24, "dropout": 0.2}
+BATCH: dict[str, Any] = {"people": 96, "photos": 2, "singles": 48}
+
+# name -> (changes to the network, to the task, to the batch)
+CANDIDATES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "margin1": ({}, {"margin_weight": 1.0}, {}),
+    "margin3": ({}, {"margin_weight": 3.0}, {}),
+    "all_classes": ({}, {"margin_weight": 1.0, "class_photos": 1}, {}),
+    "deep": ({"blocks": (1, 2, 1)}, {"margin_weight": 1.0}, {}),
+}
+SCHEDULES = ((6, 1e-3), (6, 3e-3), (12, 1e-3))  # epochs of 50 batches, peak rate
+TUNINGS = ((3, 1e-3, 1e-4), (3, 3e-3, 3e-4), (6, 1e-3, 1e-4))  # epochs, head's rate, tuning rate
+
+
+@dataclass(frozen=True)
+class Config:
+    """What can be set, as key=value."""
+
+    candidates: tuple[str, ...] = at.option((), "names of candidates; empty: all", choices=tuple(CANDIDATES))
+    pretraining: str = at.option("700steps", "length of each candidate's pretraining")
+    draws: int = at.option(5, "how often labelled photos are drawn")
+    tuning: bool = at.option(True, "search lengths and rates of scratch and probe_then_tune too")
+    quick: bool = at.option(False, "drawn faces and a few steps: to see that everything runs")
+
+
+def main(config: Config, run: at.Run) -> None:
+    """Pretrain each candidate, judge it on the pseudo-targets, then search the arms that train."""
+    strangers, pseudo = people(config, run)
+    names = config.candidates or tuple(CANDIDATES)[: 1 if config.quick else None]
+    backbones = {}
+    for name in names:
+        with run.stage(name):
+            backbones[name] = pretrained(name, config, run, strangers)
+            judge(name, backbones[name], strangers, pseudo, config, run)
+    if config.tuning:
+        with run.stage("scratch and probe_then_tune"):
+            search_training(backbones[names[0]], pseudo, config, run)
+    for row in run.rows:
+        if row["metric"] == "rank1":
+            run.print(f"{row['variant']:22} {row['arm']:16} {row['budget']:3}  {100 * row['mean']:.1f} %")
+
+
+def people(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData]:
+    """Give the people to pretrain on, and those who stand in for targets."""
+    if config.quick:
+        return at.FaceData.drawn(60, 6, seed=1, size=SIZE), at.FaceData.drawn(8, 15, seed=2, size=SIZE, name_prefix="p")
+    if run.data_root is None:
+        raise ValueError("face_quality searches on real photos: --data-root DIR with DIR/faces/lfw, or quick=true")
+    everyone = at.FaceData.lfw(run.data_root, SIZE).with_at_most(19)
+    return everyone.with_at_most(9), everyone.with_at_least(10)
+
+
+def pretrained(name: str, config: Config, run: at.Run, strangers: at.FaceData) -> at.Model:
+    """Pretrain a candidate, or take it from this run folder (--resume)."""
+    folder = run.folder / "backbones" / name
+    if folder.exists():
+        return at.load(folder)
+    network, task, batch = CANDIDATES[name]
+    backbone = at.residual_backbone(**NETWORK | network, seed=run.seed)
+    same_face = at.SameFace(backbone, **task, seed=run.seed)
+    steps = "5steps" if config.quick else config.pretraining
+    same_face.pretrain(
+        strangers, budget=steps, **BATCH | batch, seed=run.seed,
+        callbacks=run.callbacks(label=name, items_per_step=240, unit="photos"),
+    )  # fmt: skip
+    assert same_face.pretraining is not None
+    at.save_backbone(backbone, folder, same_face.pretraining.provenance, {"size": SIZE})
+    return backbone
+
+
+def judge(
+    name: str, backbone: at.Model, strangers: at.FaceData, pseudo: at.FaceData, config: Config, run: at.Run
+) -> None:
+    """Compare heads on the frozen candidate, before and after whitening by strangers."""
+    views = {"one crop": (0.9,), "three crops": (0.96, 0.9, 0.84)}
+    images = pseudo.images()
+    several = strangers.with_at_least(2)
+    for whitened in (False, True):
+        if whitened:
+            at.whiten_embeddings(backbone, at.embed(backbone, several.images()), several.labels)
+        for view, crops in views.items():
+            features = partial(at.embed, backbone, images, crops)
+            arms = {"nearest_mean": at.linear_arm(features, at.nearest_mean_head)}
+            for strength in (3.0, 10.0, 30.0):
+                head = partial(at.logistic_head, strength=strength)
+                arms[f"probe-C{strength:g}"] = at.linear_arm(features, head)
+            compare(arms, pseudo, f"{name}-{view.replace(' ', '-')}{'-whitened' * whitened}", config, run)
+
+
+def search_training(backbone: at.Model, pseudo: at.FaceData, config: Config, run: at.Run) -> None:
+    """Compare lengths and rates of the arms that train a network: one draw, since each cell takes half a minute."""
+    images, augment = pseudo.images(), at.Augmentation(size=NETWORK["size"])
+    schedules, tunings = (((1, 1e-3),), ((2, 1e-3, 1e-4),)) if config.quick else (SCHEDULES, TUNINGS)
+    for epochs, rate in schedules:
+        decay = at.keras.optimizers.schedules.CosineDecay(rate, epochs * 50)
+        arm = at.network_arm(backbone, images, at.Plan.scratch(epochs, decay), "random", augment)
+        compare({"scratch": arm}, pseudo, f"scratch-{epochs}-{rate:g}", config, run, draws=1)
+    for epochs, head_rate, tune_rate in tunings:
+        plan = at.Plan.probe_then_tune(epochs, head_rate, tune_rate)
+        arm = at.network_arm(backbone, images, plan, "copy", augment)
+        compare({"probe_then_tune": arm}, pseudo, f"tune-{epochs}-{head_rate:g}-{tune_rate:g}", config, run, draws=1)
+
+
+def compare(
+    arms: dict[str, Any], pseudo: at.FaceData, variant: str, config: Config, run: at.Run, draws: int | None = None
+) -> None:
+    """Add the rows of one comparison: everyone at 1, 3 and 5 photos, those with 13 or more at 10."""
+    for least, budgets in ((10, (1,) if config.quick else BUDGETS), (13, (10,))):
+        data = pseudo.with_at_least(least)
+        rows = np.flatnonzero(pseudo.counts[pseudo.labels] >= least)  # where these people's photos stand in pseudo
+        pool, test = at.fixed_test_half(data.labels, seed=run.seed, max_pool=10, names=data.people)
+        labelled, tested = (at.Examples(rows[i], data.labels[i], data.people, index=i) for i in (pool, test))
+        comparison = at.Comparison(
+            arms, budgets, draws or config.draws, tested,
+            pool=labelled, baseline=None, variant=variant, seed=run.seed, run=run,
+        )  # fmt: skip
+        run.add_rows(comparison.run().rows)
+
+
+if __name__ == "__main__":
+    at.run(main, Config)
