@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from auxtask.data.augmentation import Augmentation as Augmentation
     from auxtask.data.face_pairs import FacePairs as FacePairs
     from auxtask.data.faces import FaceData as FaceData
+    from auxtask.data.identity_batches import identity_batches as identity_batches
     from auxtask.data.overlap import refuse_overlap as refuse_overlap
     from auxtask.data.splits import fixed_test_half as fixed_test_half
     from auxtask.deployment.loading import load as load
+    from auxtask.deployment.loading import people_seen as people_seen
     from auxtask.deployment.photo_classifier import PhotoClassifier as PhotoClassifier
     from auxtask.evaluation.comparison import Comparison as Comparison
     from auxtask.evaluation.comparison import Examples as Examples
@@ -34,8 +36,12 @@ if TYPE_CHECKING:
     from auxtask.evaluation.network_arms import network_arm as network_arm
     from auxtask.evaluation.probes import logistic_head as logistic_head
     from auxtask.evaluation.probes import nearest_mean_head as nearest_mean_head
+    from auxtask.evaluation.statistics import t_interval as t_interval
+    from auxtask.evaluation.verification import best_threshold as best_threshold
+    from auxtask.evaluation.verification import pair_scores as pair_scores
     from auxtask.evaluation.verification import roc_curve as roc_curve
     from auxtask.evaluation.verification import verification as verification
+    from auxtask.evaluation.verification import verification_from_scores as verification_from_scores
     from auxtask.framework import keras as keras
     from auxtask.losses.contrastive import Contrastive as Contrastive
     from auxtask.losses.margin_softmax import MarginSoftmax as MarginSoftmax
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
     from auxtask.losses.supervised_contrastive import SupervisedContrastive as SupervisedContrastive
     from auxtask.losses.triplet import Triplet as Triplet
     from auxtask.losses.weighted_sum import WeightedSum as WeightedSum
+    from auxtask.runs.comparison_report import report_comparison as report_comparison
     from auxtask.runs.config import option as option
     from auxtask.runs.figures import plot_curves as plot_curves
     from auxtask.runs.figures import plot_freeze_map as plot_freeze_map
@@ -98,6 +105,7 @@ _HOME = {
     "WeightAverage": "auxtask.training.callbacks",
     "WeightedSum": "auxtask.losses.weighted_sum",
     "as_dataset": "auxtask.training.inputs",
+    "best_threshold": "auxtask.evaluation.verification",
     "copy_weights": "auxtask.transfer.cloning",
     "cut_at": "auxtask.transfer.cutting",
     "cuts": "auxtask.transfer.cutting",
@@ -105,6 +113,7 @@ _HOME = {
     "fine_tune": "auxtask.transfer.fine_tuning",
     "fixed_test_half": "auxtask.data.splits",
     "freeze": "auxtask.transfer.freezing",
+    "identity_batches": "auxtask.data.identity_batches",
     "keras": "auxtask.framework",
     "layer_groups": "auxtask.transfer.groups",
     "linear_arm": "auxtask.evaluation.network_arms",
@@ -113,6 +122,8 @@ _HOME = {
     "nearest_mean_head": "auxtask.evaluation.probes",
     "network_arm": "auxtask.evaluation.network_arms",
     "option": "auxtask.runs.config",
+    "pair_scores": "auxtask.evaluation.verification",
+    "people_seen": "auxtask.deployment.loading",
     "plot_curves": "auxtask.runs.figures",
     "plot_freeze_map": "auxtask.runs.figures",
     "plot_mistakes": "auxtask.runs.figures",
@@ -121,14 +132,17 @@ _HOME = {
     "predict_views": "auxtask.backbones.embedding",
     "read_description": "auxtask.backbones.description",
     "refuse_overlap": "auxtask.data.overlap",
+    "report_comparison": "auxtask.runs.comparison_report",
     "residual_backbone": "auxtask.backbones.conv",
     "reuse": "auxtask.transfer.cloning",
     "roc_curve": "auxtask.evaluation.verification",
     "run": "auxtask.runs.program",
     "save_backbone": "auxtask.backbones.saving",
     "set_groups": "auxtask.transfer.groups",
+    "t_interval": "auxtask.evaluation.statistics",
     "unfreeze": "auxtask.transfer.freezing",
     "verification": "auxtask.evaluation.verification",
+    "verification_from_scores": "auxtask.evaluation.verification",
     "whiten_embeddings": "auxtask.backbones.whitening",
 }
 

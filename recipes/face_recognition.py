@@ -5,17 +5,18 @@ Target task: name the people you care about, from 1 to 10 photos of each.
 
     auxtask run face_recognition                                   # drawn faces: no data needed
     auxtask run face_recognition dataset=lfw --data-root DIR       # Labeled Faces in the Wild
+    auxtask run face_recognition dataset=lfw protocol=view1 --data-root DIR
     auxtask run face_recognition dataset=folder targets=MY_PEOPLE strangers=OTHERS
     auxtask run face_recognition dataset=folder targets=MY_PEOPLE source=runs/face_recognition/EARLIER
 
 A folder holds one folder of photos per person. The run folder keeps `backbone/` (the pretrained network) and
-`model/`, which names people: `at.load("RUN/model").predict(["photo.jpg"])`.
+`model/`, which names people: `at.load("RUN/model").predict(["photo.jpg"])`. README has the figures to expect.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from typing import Any, Literal
 
 import auxtask as at
@@ -26,13 +27,15 @@ class Config:
     """What can be set, as key=value."""
 
     dataset: str = at.option("drawn", "where the photos come from", choices=("drawn", "lfw", "folder"))
-    targets: str = at.option("", "dataset=folder: your people, one folder of photos each")
-    strangers: str = at.option("", "dataset=folder: other people, to pretrain on")
+    targets: str = at.option("", "dataset=folder: your people, one folder of photos each, or a CSV path,person")
+    strangers: str = at.option("", "dataset=folder: other people, to pretrain on; a folder or a CSV too")
     source: str = at.option("", "an earlier run or a saved backbone, instead of pretraining")
+    protocol: str = at.option(
+        "identify", "name the targets; or dataset=lfw's official pairs (View 1)", choices=("identify", "view1")
+    )
     pretraining: str = at.option("", "its length, as 20min, 2000steps or 30epochs; empty: the dataset's own")
     budgets: tuple[int, ...] = at.option((), "labelled photos per person; empty: those of 1,3,5,10 that the data allow")
     draws: int = at.option(5, "how often the labelled photos are drawn")
-    trained_draws: int = at.option(3, "of them, for the arms that train a network each time")
     arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all")
     on_bad: Literal["raise", "skip"] = at.option(
         "raise", "what to do with photos that cannot be read", choices=("raise", "skip")
@@ -43,70 +46,58 @@ class Config:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is used for a kind of photo; none of it was looked at on test photos.
-
-    Of PHOTOS, the network and the pretraining come from two prototypes judged on the 96 people with 10 to 19 photos.
-    The lengths and rates of `scratch` and `tune`, and all of DRAWN, are first guesses that no search has chosen yet.
-    """
+    """What is used for a kind of photo, chosen on people who are no targets (benchmarks/face_quality.py)."""
 
     size: int  # photos are kept at this side, in pixels
     network: dict[str, Any]
+    task: dict[str, Any]
     batch: dict[str, Any]
     pretraining: str
-    scratch: tuple[int, float]  # epochs, learning rate
+    scratch: tuple[int, float]  # epochs of 50 batches, peak learning rate
     tune: tuple[int, float, float]  # epochs, rate of the head, rate of all
+    crops: tuple[float, ...] = (0.96, 0.9, 0.84)  # an embedding is the mean over these views and their mirror images
 
 
 DRAWN = Settings(
     size=64,
     network={"size": 48, "stages": (48, 96, 192), "strides": (2, 2, 2), "stem": 24, "dropout": 0.2},
+    task={"margin_weight": 1.0},
     batch={"people": 64, "photos": 2, "singles": 0},
     pretraining="1000steps",
-    scratch=(40, 1e-3),
-    tune=(15, 1e-3, 1e-4),
+    scratch=(6, 1e-3),
+    tune=(3, 1e-3, 1e-4),
 )
 PHOTOS = Settings(
     size=80,
     network={"size": 72, "stages": (64, 128, 256), "strides": (2, 2, 2), "stem": 24, "dropout": 0.2},
+    task={"margin_weight": 1.0},
     batch={"people": 96, "photos": 2, "singles": 48},
-    pretraining="2200steps",
-    scratch=(30, 1e-3),
-    tune=(12, 1e-3, 1e-4),
+    pretraining="2600steps",
+    scratch=(6, 1e-3),
+    tune=(3, 1e-3, 1e-4),
 )
 
 
-def load_people(config: Config, run: at.Run, settings: Settings) -> tuple[at.FaceData, at.FaceData | None]:
-    """Give the target people, and strangers to pretrain on (None with `source=`)."""
-    if config.dataset == "drawn":
-        num_strangers = 120 if config.quick else 800
-        targets = at.FaceData.drawn(12 if config.quick else 30, 20, seed=1000 + run.seed, name_prefix="target")
-        return targets, at.FaceData.drawn(num_strangers, 8, seed=run.seed, name_prefix="stranger")
-    if config.dataset == "lfw":
-        if run.data_root is None:
-            raise ValueError("dataset=lfw needs --data-root DIR (or AUXTASK_DATA) with DIR/faces/lfw/<person>/<photo>")
-        everyone = at.FaceData.lfw(run.data_root, settings.size)
-        return everyone.with_at_least(20), everyone.with_at_most(19)
-    if not config.targets or not (config.strangers or config.source):
-        raise ValueError(
-            "dataset=folder needs targets=DIR (your people, one folder of photos each), and strangers=DIR (other "
-            "people, such as Labeled Faces in the Wild) or source=RUN (an earlier pretraining)"
-        )
-    targets = at.FaceData.from_folder(config.targets, settings.size, config.on_bad)
-    if not config.strangers:
-        return targets, None
-    return targets, at.FaceData.from_folder(config.strangers, settings.size, config.on_bad)
+def chosen_arm(budget: int) -> str:
+    """Name the arm that carries the claim at a budget: fixed beforehand, on people who are no targets."""
+    return "nearest_mean" if budget < 3 else "probe"
 
 
-def check(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData | None]:
-    """Read the data, say what is odd about them, and refuse targets among the strangers (also `auxtask validate`)."""
-    targets, strangers = load_people(config, run, settings_of(config))
-    for text in targets.notes + (strangers.notes if strangers else []):
-        run.note(text)
-    if strangers is not None:
-        overlap = at.refuse_overlap(strangers, targets, config.allow_overlap)
-        if overlap:
-            run.note(f"allowed by allow_overlap: pretraining saw {len(overlap)} targets: {', '.join(overlap)}")
-    return targets, strangers
+def main(config: Config, run: at.Run) -> None:
+    """Data, same-face pretraining, then the target task."""
+    settings = settings_of(config)
+    with run.stage("data"):
+        targets, strangers = check(config, run)
+    with run.stage("same-face pretraining"):
+        if config.source or (run.folder / "backbone").exists():  # the latter with --resume
+            backbone = at.load(config.source or run.folder)
+        else:
+            assert strangers is not None  # load_people refuses neither strangers nor source
+            backbone = pretrain(config, run, settings, strangers)
+    if config.protocol == "view1":
+        verify_view1(run, settings, backbone)
+    else:
+        identify(config, run, settings, targets, backbone)
 
 
 def settings_of(config: Config) -> Settings:
@@ -114,65 +105,102 @@ def settings_of(config: Config) -> Settings:
     return DRAWN if config.dataset == "drawn" else PHOTOS
 
 
+def check(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData | None]:
+    """Read the data, say what is odd about them, and refuse targets who were pretrained on (also `validate`)."""
+    targets, strangers = load_people(config, run, settings_of(config))
+    for text in targets.notes + (strangers.notes if strangers else []):
+        run.note(text)
+    seen = at.people_seen(config.source) if config.source else strangers
+    if seen is None:
+        run.note(f"{config.source} does not say whom it was pretrained on: overlap with the targets is not checked")
+        return targets, strangers
+    overlap = at.refuse_overlap(seen, targets, config.allow_overlap)
+    if overlap:
+        run.note(f"allowed by allow_overlap: pretraining saw {len(overlap)} targets: {', '.join(overlap)}")
+    return targets, strangers
+
+
+def load_people(config: Config, run: at.Run, settings: Settings) -> tuple[at.FaceData, at.FaceData | None]:
+    """Give the target people, and strangers to pretrain on (None with `source=`)."""
+    if config.protocol == "view1" and config.dataset != "lfw":
+        raise ValueError("protocol=view1 is a protocol of dataset=lfw")
+    if config.dataset == "drawn":
+        num_strangers = 120 if config.quick else 800
+        targets = at.FaceData.drawn(12 if config.quick else 30, 20, seed=1000 + run.seed, name_prefix="target")
+        return targets, at.FaceData.drawn(num_strangers, 8, seed=run.seed, name_prefix="stranger")
+    if config.dataset == "lfw":
+        if run.data_root is None:
+            raise ValueError("dataset=lfw needs --data-root DIR (or AUXTASK_DATA) with DIR/faces/lfw/<person>/<photo>")
+        if config.protocol == "view1":
+            train = at.FaceData.lfw(run.data_root, settings.size, "view1_train")
+            return at.FaceData.lfw(run.data_root, settings.size, "view1_test"), train
+        everyone = at.FaceData.lfw(run.data_root, settings.size)
+        return everyone.with_at_least(20), everyone.with_at_most(19)
+    if not config.targets or not (config.strangers or config.source):
+        raise ValueError(
+            "dataset=folder needs targets=DIR (your people, one folder of photos each), and strangers=DIR (other "
+            "people, such as Labeled Faces in the Wild) or source=RUN (an earlier pretraining)"
+        )
+    sources = [config.targets, *([config.strangers] if config.strangers else [])]
+    people = [
+        (at.FaceData.from_manifest if source.endswith(".csv") else at.FaceData.from_folder)(
+            source, settings.size, config.on_bad
+        )
+        for source in sources
+    ]
+    return people[0], people[1] if config.strangers else None
+
+
 def pretrain(config: Config, run: at.Run, settings: Settings, strangers: at.FaceData) -> at.Model:
-    """Learn "same face or not?" on strangers, watched on strangers who are left out."""
-    seen, held_out = strangers.split_people(0.03, seed=run.seed)
+    """Learn "same face or not?" on strangers, watched on strangers who are left out; whiten and save."""
+    # Of thousands, 3 % suffice to watch; of few, about 20 people, or there would be no impostors.
+    seen, held_out = strangers.split_people(max(0.03, min(0.3, 20 / strangers.num_people)), seed=run.seed)
     backbone = at.residual_backbone(**settings.network, seed=run.seed)
-    task = at.SameFace(backbone, margin_weight=1.0, seed=run.seed)
+    task = at.SameFace(backbone, **settings.task, seed=run.seed)
     length = config.pretraining or ("60steps" if config.quick else settings.pretraining)
+    batch = settings.batch
     task.pretrain(
-        seen, held_out, budget=length, **settings.batch, seed=run.seed,
-        callbacks=run.callbacks(label="same face", items_per_step=sum_of(settings.batch), unit="photos"),
+        seen, held_out, budget=length, **batch, seed=run.seed,
+        callbacks=run.callbacks(
+            label="same face", items_per_step=batch["people"] * batch["photos"] + batch["singles"], unit="photos"
+        ),
     )  # fmt: skip
     assert task.pretraining is not None
     run.figure("pretraining", at.plot_curves(task.pretraining.history, "same face or not?"))
-    kept = max(task.pretraining.history, key=lambda row: row["val_auc"])
-    run.note(f"same face, on the {held_out.num_people} strangers left out, by whom this epoch was kept: {kept}")
+    pairs = seen.with_at_least(2)
+    at.whiten_embeddings(backbone, at.embed(backbone, pairs.images()), pairs.labels)
+    verified = at.verification(at.embed(backbone, held_out.images(), settings.crops), held_out.labels)
+    run.note(f"same face, on the {held_out.num_people} strangers left out, by whom the epoch was chosen: {verified}")
     at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance, {"size": settings.size})
     return backbone
 
 
-def sum_of(batch: dict[str, Any]) -> int:
-    """Count the photos of one batch."""
-    return batch["people"] * batch["photos"] + batch["singles"]
-
-
-def main(config: Config, run: at.Run) -> None:
-    """Data, pretraining, reuse, comparison, report."""
-    settings = settings_of(config)
-    with run.stage("data"):
-        targets, strangers = check(config, run)
-    with run.stage("same-face pretraining"):
-        if config.source:
-            backbone = at.load(config.source)
-        elif (run.folder / "backbone").exists():  # --resume
-            backbone = at.load(run.folder)
-        else:
-            assert strangers is not None  # load_people refuses neither strangers nor source
-            backbone = pretrain(config, run, settings, strangers)
-
+def identify(config: Config, run: at.Run, settings: Settings, targets: at.FaceData, backbone: at.Model) -> None:
+    """Name the targets from a few photos each: all arms at all budgets, and the model that is left."""
     # Test photos are set aside first; labelled ones are drawn from the rest. Items are photo numbers.
     pool, test = at.fixed_test_half(targets.labels, seed=run.seed, names=targets.people)
     labelled, tested = (at.Examples(i, targets.labels[i], targets.people, index=i) for i in (pool, test))
+    images = targets.images()
     with run.stage("embedding the targets"):
-        images = targets.images()
-        features = at.embed(backbone, images, crops=CROPS)
-    arms = make_arms(backbone, images, features, settings)
+        features = at.embed(backbone, images, settings.crops)
     largest = int(min(labelled.counts()))
-    budgets = config.budgets or tuple(b for b in ((1, 3) if config.quick else (1, 3, 5, 10)) if b <= largest)
-    if not config.budgets and budgets[-1:] != (10,) and not config.quick:
+    wanted = (1, 3) if config.quick else (1, 3, 5, 10)
+    budgets = config.budgets or tuple(budget for budget in wanted if budget <= largest)
+    if not config.budgets and budgets != wanted:
         run.note(f"a person has only {largest} photos to learn from: budgets above that are dropped")
-    draws = min(config.draws, 2) if config.quick else config.draws
-    with run.stage("comparison"):
-        trained = min(config.trained_draws, draws)
-        comparison = at.Comparison(
-            arms, budgets, draws, tested, pool=labelled, run=run, seed=run.seed, only=config.arms or None,
+    tuned: list[Any] = []
+    arms = make_arms(settings, backbone, images, features, tuned)
+    with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
+        results = at.Comparison(
+            arms, budgets, min(config.draws, 2) if config.quick else config.draws, tested,
+            pool=labelled, run=run, seed=run.seed, only=config.arms or None,
             chosen={budget: chosen_arm(budget) for budget in budgets},
-            arm_draws={"scratch": trained, "probe_then_tune": trained},
-        )  # fmt: skip
-        with run.progress("cells", unit="cells") as bar:
-            results = comparison.run(bar.update)
-    report(run, targets, test, features, backbone, results, settings)
+        ).run(bar.update)  # fmt: skip
+    at.report_comparison(run, results, tuned)
+    report(run, results, targets, test, features)
+    head = {"nearest_mean": at.nearest_mean_head, "probe": at.logistic_head}[chosen_arm(max(budgets))]
+    views = {"size": settings.size, "crops": settings.crops, "mirror": True}
+    at.PhotoClassifier(backbone, *head(features, targets.labels), targets.people, views).save(run.folder / "model")
     if config.dataset == "drawn":
         run.note(
             "This backbone knows drawn faces only. For photos: auxtask run face_recognition dataset=folder "
@@ -180,71 +208,58 @@ def main(config: Config, run: at.Run) -> None:
         )
 
 
-CROPS = (0.96, 0.9, 0.84)
+def make_arms(settings: Settings, backbone: at.Model, images: Any, features: Any, tuned: list[Any]) -> dict[str, Any]:
+    """Give the ways to get from labelled photos to names; every training is appended to `tuned`."""
 
-
-def chosen_arm(budget: int) -> str:
-    """Name the arm that carries the claim: fixed beforehand, on people who are no targets."""
-    return "nearest_mean" if budget < 3 else "probe"
-
-
-def make_arms(backbone, images, features, settings):
-    """The ways to get from labelled photos to names, by name; items are photo numbers."""
-
-    def linear(make_rows, head):
-        def arm(train, test, seed):
-            rows = make_rows()  # only if this arm is asked for
-            kernel, bias = head(rows[train.items], train.labels)
-            known = (rows[train.items] @ kernel + bias).argmax(1) == train.labels
-            return at.Outcome(rows[test] @ kernel + bias, {"train_rank1": known.mean()})
-
-        return arm
-
-    def trained(init, plan):
-        def arm(train, test, seed):
-            network = at.reuse(backbone, head=len(train.names), init=init, seed=seed)
-            augment = at.Augmentation(size=backbone.input_shape[1])
-            batches = at.as_dataset((images[train.items], train.labels), 32, shuffle=True, seed=seed)
-            at.fine_tune(network, batches.map(lambda x, y: (augment(x), y)), plan=plan, seed=seed)
-            known = at.predict_views(network, images[train.items]).argmax(1) == train.labels
-            return at.Outcome(at.predict_views(network, images[test]), {"train_rank1": known.mean()})
-
-        return arm
-
-    @cache
-    def pixels():
-        return images[:, ::2, ::2].reshape(len(images), -1) / 255.0
-
-    @cache
-    def untrained():
+    def untrained() -> Any:
         return at.embed(at.reuse(backbone, init="random", seed=0), images)
 
-    epochs, head_rate, tune_rate = settings.tune
+    epochs, peak = settings.scratch
+    cosine = at.keras.optimizers.schedules.CosineDecay(peak, epochs * 50)
+    network = partial(
+        at.network_arm, backbone, images, augment=at.Augmentation(size=backbone.input_shape[1]),
+        on_tuned=lambda train, result: tuned.append(result),
+    )  # fmt: skip
     return {
-        "pixels": linear(pixels, at.logistic_head),
-        "scratch": trained("random", at.Plan.scratch(*settings.scratch)),
-        "random_frozen": linear(untrained, at.logistic_head),
-        "nearest_mean": linear(lambda: features, at.nearest_mean_head),
-        "probe": linear(lambda: features, at.logistic_head),
-        "probe_then_tune": trained("copy", at.Plan.probe_then_tune(epochs, head_rate, tune_rate)),
+        "pixels": at.linear_arm(lambda: images[:, ::2, ::2].reshape(len(images), -1) / 255.0, at.logistic_head),
+        "scratch": network(at.Plan.scratch(epochs, cosine), "random"),
+        "random_frozen": at.linear_arm(untrained, at.logistic_head),
+        "nearest_mean": at.linear_arm(lambda: features, at.nearest_mean_head),
+        "probe": at.linear_arm(lambda: features, at.logistic_head),
+        "probe_then_tune": network(at.Plan.probe_then_tune(*settings.tune), "copy"),
     }
 
 
-def report(run, targets, test, features, backbone, results, settings):
-    """Rows, table, figures, and the model that names people."""
-    run.add_rows(results.rows)
+def report(run: at.Run, results: Any, targets: at.FaceData, test: Any, features: Any) -> None:
+    """Verify the targets, and show the most confident mistakes as photo pairs."""
     verified = at.verification(features[test], targets.labels[test])
     run.add_rows(verified.rows())
-    run.save_predictions(results.predictions)
-    for text in [*results.notes, f"verification of the targets: {verified}"]:
-        run.note(text)
-    run.figure("results", at.plot_results(results.rows))
-    heads = {"nearest_mean": at.nearest_mean_head, "probe": at.logistic_head}
-    kernel, bias = heads[chosen_arm(max(results.budgets))](features, targets.labels)
-    views = {"size": settings.size, "crops": CROPS, "mirror": True}
-    at.PhotoClassifier(backbone, kernel, bias, targets.people, views).save(run.folder / "model")
-    run.print(results.table())
-    run.print(results.sentence())
+    run.note(f"verification of the targets: {verified}")
+    far, tar, _ = at.roc_curve(*at.pair_scores(features[test], targets.labels[test]))
+    run.figure("roc", at.plot_roc({"same face, targets": (far, tar)}))
+    mistakes = results.mistakes("chosen", max(results.picks)) if results.picks else []
+    if mistakes:
+        judged = targets.images(test[[each.item for each in mistakes]])
+        taken_for = [targets.people.index(each.predicted) for each in mistakes]
+        other = targets.images([int((targets.labels == label).argmax()) for label in taken_for])
+        verdicts = [f"taken for {each.predicted}\nis {each.true}" for each in mistakes]
+        run.figure("mistakes", at.plot_mistakes(judged, other, verdicts))
+
+
+def verify_view1(run: at.Run, settings: Settings, backbone: at.Model) -> None:
+    """Judge the 1,000 development-test pairs, at the threshold that suits the development-train pairs best."""
+    assert run.data_root is not None  # load_people refuses
+    scores = {}
+    for part in ("train", "test"):
+        pairs = at.FacePairs.lfw_view1(run.data_root, part, settings.size)
+        embeddings = at.embed(backbone, pairs.images(), settings.crops)
+        scores[part] = (embeddings[pairs.left_rows] * embeddings[pairs.right_rows]).sum(axis=1), pairs.same
+    threshold = at.best_threshold(*scores["train"])
+    verified = at.verification_from_scores(*scores["test"], threshold=threshold)
+    run.add_rows(verified.rows())
+    far, tar, _ = at.roc_curve(*scores["test"])
+    run.figure("roc", at.plot_roc({"View 1, test pairs": (far, tar)}))
+    run.note(f"View 1, development test: {verified}")
 
 
 if __name__ == "__main__":

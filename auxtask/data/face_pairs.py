@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from auxtask.data.faces import FaceData
 from auxtask.data.images import OnBad
 from auxtask.data.photo_sources import (
     lfw_folder,
@@ -88,6 +89,29 @@ class FacePairs:
             same.append(answer in _YES)
             places.append(f"{table}, row {number}")
         return cls._read(str(table), pairs, same, places, None, size, on_bad, memory_limit)
+
+    @classmethod
+    def from_faces(cls, data: FaceData, num_pairs: int, seed: int = 0) -> FacePairs:
+        """Draw pairs of photos of known people, every other one of the same person; a pair may come twice.
+
+        Raises
+        ------
+        ValueError
+            if `num_pairs` is below 2, or nobody has two photos
+        """
+        if num_pairs < 2:
+            raise ValueError(f"num_pairs={num_pairs}: at least 2, one the same and one not")
+        random, labels = np.random.default_rng(seed), data.labels
+        several = np.flatnonzero(data.counts[labels] > 1)
+        if not len(several):
+            raise ValueError("no positive pair: each person has one photo only")
+        same = np.arange(num_pairs) % 2 == 0
+        left = random.choice(several, num_pairs)
+        right = np.array(
+            [random.choice(_others(labels, row, alike)) for row, alike in zip(left, same, strict=True)], np.int64
+        )
+        store = PhotoStore.from_images(data.photos, data.images())
+        return cls(store, left, right, same, labels, data.notes)
 
     @classmethod
     def lfw_view1(cls, root: str | Path, part: str, size: int = 80, memory_limit: str | int = "2GB") -> FacePairs:
@@ -275,6 +299,13 @@ def _held_out(component: np.ndarray, fraction: float, random: np.random.Generato
             held[one] = True
             free -= sizes[one]
     return held[component]
+
+
+def _others(labels: np.ndarray, row: int, alike: bool) -> np.ndarray:
+    """Give the photos of the same person but this one, or those of all others."""
+    mates = labels == labels[row]
+    mates[row] = alike is False
+    return np.flatnonzero(mates if alike else ~mates)
 
 
 def _has_both(same: np.ndarray) -> bool:

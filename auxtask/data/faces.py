@@ -21,7 +21,7 @@ from auxtask.data.photo_sources import (
     reading_notes,
 )
 from auxtask.data.photo_store import PhotoStore
-from auxtask.data.splits import nested_draw
+from auxtask.data.splits import draw_labels
 from auxtask.framework import tf
 
 LfwPeople = Literal["all", "view1_train", "view1_test"]
@@ -302,8 +302,8 @@ class FaceData:
         return self._keep(~held), self._keep(held)
 
     def draw(self, k: int, seed: int) -> np.ndarray:
-        """Draw k photos of each person; see `splits.nested_draw`."""
-        return nested_draw(self.labels, k, seed, self.people)
+        """Draw k photos of each person, nested in k; see `splits.draw_labels`."""
+        return draw_labels(self.labels, self.people, k, seed, unit="photos per person")
 
     def fingerprint(self) -> str:
         """Give 32 hex digits that change with any photo, name or size, but not with the order."""

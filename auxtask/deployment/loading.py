@@ -65,3 +65,33 @@ def load(path: str | os.PathLike[str], custom_layers: CustomLayers | None = None
             raise ValueError(f"{path}: this run saved no backbone (was it interrupted?)")
         return load_backbone(path / "backbone", custom_layers)
     raise ValueError(f"{path}: is none of what can be loaded: {_ACCEPTED}")
+
+
+def people_seen(path: str | os.PathLike[str]) -> list[str] | None:
+    """Give the names of everyone whom a saved model was pretrained on or watched on.
+
+    Parameters
+    ----------
+    path : path
+        As `load` takes it.
+
+    Returns
+    -------
+    list of str, or None if the file does not say
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        There is no such file or folder, or its description is damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder; expected {_ACCEPTED}")
+    folder = path if (path / DESCRIPTION).is_file() else path / "backbone"
+    if not (folder / DESCRIPTION).is_file():
+        return None
+    provenance = read_description(folder).get("provenance") or {}
+    sides = [provenance.get(side) or {} for side in ("data", "validation")]
+    if not sides[0].get("people"):
+        return None
+    return sorted({name for side in sides for name in side.get("people") or ()})

@@ -12,11 +12,11 @@ from typing import Protocol
 
 import numpy as np
 
+from auxtask.data.splits import draw_labels, draw_seed
 from auxtask.evaluation.argument_checks import checked_budgets, refuse_unknown, whole_number
 from auxtask.evaluation.arms import Arm, Outcome, call_arm
 from auxtask.evaluation.classification import predictions_from
 from auxtask.evaluation.examples import Examples, fingerprint, refuse_shared
-from auxtask.evaluation.label_draws import draw_labels, draw_seed
 from auxtask.evaluation.results import METRICS, Cell, Results
 
 __all__ = ["Arm", "Comparison", "Examples", "Outcome", "Results"]

@@ -108,13 +108,19 @@ def validate_program(load: Callable[[], Program], words: Sequence[str], usage: s
             show_help(program, usage)
             return 0
         request = read_request(program, arguments)
-        with tempfile.TemporaryDirectory() as folder:
-            run = _open(request, Path(folder))
-            if program.check is not None:
-                program.check(request.config, run)
-            checked = "config and data are" if program.check else "config is"
-            run.console.print(f"{program.name}: {checked} valid", markup=False, highlight=False)
+        check_data(request)
+        checked = "config and data are" if program.check else "config is"
+        print(f"{program.name}: {checked} valid")
     return status[0]
+
+
+def check_data(request: Request, quiet: bool = False) -> None:
+    """Call the program's `check(config, run)`, if it has one, in a folder that is thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = _open(request, Path(folder))
+        run.console.quiet = quiet
+        if request.program.check is not None:
+            request.program.check(request.config, run)
 
 
 def read_request(program: Program, arguments: argparse.Namespace) -> Request:
@@ -139,6 +145,9 @@ def read_request(program: Program, arguments: argparse.Namespace) -> Request:
 
 def execute(request: Request) -> Run:
     """Open the run folder, run `main(config, run)` and finish the folder, whatever happens."""
+    if request.arguments.overwrite and request.program.check is not None:
+        # An earlier run is not thrown away for one whose data cannot be read.
+        check_data(request, quiet=True)
     run = _open(request, None)
     random.seed(run.seed)
     run.console.print(f"run folder: {run.folder}", markup=False, highlight=False)

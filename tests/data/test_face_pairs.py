@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from auxtask.data.face_pairs import FacePairs
+from auxtask.data.faces import FaceData
 from auxtask.data.images import read_photo
 from auxtask.framework import tf
 
@@ -134,3 +135,18 @@ def test_view_1_has_its_published_numbers_and_no_shared_people(data_root: Path) 
     assert [(len(s), int(s.same.sum())) for s in sides] == [(2200, 1100), (1000, 500)]
     names = [{Path(p).parent.name for p in (*s.left, *s.right)} for s in sides]
     assert not names[0] & names[1]
+
+
+def test_pairs_drawn_from_known_people_are_half_the_same_and_never_a_photo_with_itself() -> None:
+    data = FaceData.drawn(6, 3, seed=0, size=20)
+    pairs = FacePairs.from_faces(data, 40, seed=1)
+    assert pairs.same.sum() == 20
+    assert (pairs.left_rows != pairs.right_rows).all()
+    assert (pairs.same == (data.labels[pairs.left_rows] == data.labels[pairs.right_rows])).all()
+    np.testing.assert_array_equal(pairs.images([3]), data.images([3]))
+    again = FacePairs.from_faces(data, 40, seed=1)
+    np.testing.assert_array_equal(pairs.right_rows, again.right_rows)
+    with pytest.raises(ValueError, match="no positive pair"):
+        FacePairs.from_faces(FaceData.drawn(6, 1, seed=0, size=20), 10)
+    with pytest.raises(ValueError, match="num_pairs=1"):
+        FacePairs.from_faces(data, 1)

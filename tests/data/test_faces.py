@@ -67,7 +67,7 @@ def test_people_are_split_without_overlap_and_both_sides_have_pairs(make_folder)
 def test_draws_are_nested_and_refuse_more_than_there_are(make_folder) -> None:
     data = FaceData.from_folder(make_folder(Ann=4, Bo=3), size=20)
     assert set(data.draw(1, seed=0)) < set(data.draw(3, seed=0))
-    with pytest.raises(ValueError, match="4 photos per person asked for, but Bo has 3"):
+    with pytest.raises(ValueError, match="4 photos per person is more than the pool holds: Bo has 3 of 4"):
         data.draw(4, seed=0)
 
 

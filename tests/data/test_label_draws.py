@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auxtask.evaluation.label_draws import draw_labels, draw_seed
+from auxtask.data.splits import draw_labels, draw_seed
 
 SEEDS = st.integers(0, 2**31 - 1)
 

@@ -1,0 +1,37 @@
+"""What every recipe shows of its comparison: rows, predictions, notes, figures, table and sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from auxtask.runs.figures import plot_curves, plot_freeze_map, plot_results
+
+if TYPE_CHECKING:
+    from auxtask.evaluation.results import Results
+    from auxtask.runs.folder import Run
+    from auxtask.transfer.fine_tuning import FineTuning
+
+
+def report_comparison(run: Run, results: Results, trainings: Sequence[FineTuning] = ()) -> None:
+    """Add a comparison to a run's result, and print its table and what was gained.
+
+    Parameters
+    ----------
+    run : Run
+    results : Results
+        Of `Comparison.run`.
+    trainings : sequence of FineTuning
+        Of the arms that train. Of the last one that thawed layers, curves and the freeze map are drawn.
+    """
+    run.add_rows(results.rows)
+    run.save_predictions(results.predictions)
+    for text in results.notes:
+        run.note(text)
+    run.figure("results", plot_results(results.rows, results.metric))
+    thawed = [each for each in trainings if len({row["phase"] for row in each.ledger.rows}) > 1]
+    if thawed:
+        run.figure("thaw", plot_curves(thawed[-1].history, "training, with the moments of thaw"))
+        run.figure("freeze map", plot_freeze_map(thawed[-1].ledger.rows))
+    run.print(results.table())
+    run.print(results.sentence())

@@ -1,0 +1,150 @@
+"""How fast same-face training is: against explicit pairs, against its own bare step, and against PyTorch.
+
+    auxtask bench same_face_speed
+    auxtask bench same_face_speed pytorch=/path/to/an/environment/bin/python     # one with torch installed
+
+Rows are ratios from alternating rounds in one run, so that a noisy machine slows all sides alike:
+
+- `pairs_ratio`: distinct pairs per second of a batch that is encoded once, over those of labelled pairs through
+  `fit` (two towers, same network, image size, augmentation and input pipeline);
+- `bare_step_ratio`: photos per second of the recipe's own training, input and weight averaging included, over the bare
+  training step on one constant batch;
+- `pytorch_ratio`: photos per second of the bare step over PyTorch's, channels last.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import auxtask as at
+
+NETWORK: dict[str, Any] = {"size": 72, "stages": (64, 128, 256), "strides": (2, 2, 2), "stem": 24, "dropout": 0.2}
+BATCH: dict[str, Any] = {"people": 96, "photos": 2, "singles": 48}
+NUM_PHOTOS = 240
+WARM_UP = 5  # steps that trace and fill buffers, not timed
+
+
+@dataclass(frozen=True)
+class Config:
+    """What can be set, as key=value."""
+
+    rounds: int = at.option(5, "how often each side is timed, in turn")
+    steps: int = at.option(30, "timed steps of each side and round")
+    pytorch: str = at.option("", "the Python of an environment with torch; empty: not compared")
+    quick: bool = at.option(False, "one round of few steps: to see that everything runs")
+
+
+class Clock(at.keras.callbacks.Callback):
+    """Times the steps after the first `WARM_UP`."""
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Start when the warm-up is over."""
+        self.count = getattr(self, "count", 0) + 1
+        if self.count == WARM_UP + 1:
+            self.began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Note the time; the last one counts."""
+        self.ended = time.perf_counter()
+
+    @property
+    def steps_per_second(self) -> float:
+        """Steps per second after the warm-up."""
+        return (self.count - WARM_UP) / (self.ended - self.began)
+
+
+def main(config: Config, run: at.Run) -> None:
+    """Time the sides in turn, and give the ratios."""
+    rounds, steps = (1, 5) if config.quick else (config.rounds, config.steps)
+    with run.stage("data"):
+        several = at.FaceData.drawn(200 if config.quick else 1600, 3, seed=1, size=80, name_prefix="a")
+    backbone = at.residual_backbone(**NETWORK, seed=0)
+    task, pair_task = at.SameFace(backbone, margin_weight=1.0), at.SamePair(at.residual_backbone(**NETWORK, seed=0))
+    pairs = at.FacePairs.from_faces(several, 4000, seed=0)
+    measured: dict[str, list[float]] = {"own": [], "bare": [], "pairs": [], "pytorch": []}
+    with run.stage("timing"), run.progress("rounds", total=rounds, unit="rounds") as bar:
+        for number in range(rounds):
+            measured["own"].append(own_steps(task, several, steps))
+            measured["bare"].append(bare_steps(task, steps))
+            measured["pairs"].append(pair_steps(pair_task, pairs, steps))
+            if config.pytorch:
+                measured["pytorch"].append(pytorch_steps(config.pytorch, steps))
+            bar.update(number + 1, rounds, "")
+    own, bare, explicit, torch = (np.array(measured[side]) for side in measured)
+    photos_per_batch = 2 * 96  # the drawn people all have three photos: there are no singles to fill the batch up
+    distinct = distinct_pairs(several, steps) / steps
+    ratios = {"pairs_ratio": own * distinct / (explicit * 96), "bare_step_ratio": own / bare}
+    if config.pytorch:
+        ratios["pytorch_ratio"] = bare / torch
+    for metric, values in ratios.items():
+        run.add_rows([summary(metric, values)])
+        run.print(f"{metric}: {np.mean(values):.2f} (rounds: {', '.join(f'{v:.2f}' for v in values)})")
+    for side, values in measured.items():
+        if values:
+            run.note(f"{side}: {np.median(values) * photos_per_batch:.0f} photos/s (median of {rounds} rounds)")
+
+
+def own_steps(task: Any, data: at.FaceData, steps: int) -> float:
+    """Steps per second of `pretrain` as a recipe calls it."""
+    clock = Clock()
+    task.pretrain(data, budget=f"{steps + WARM_UP}steps", **BATCH, callbacks=[clock])
+    return clock.steps_per_second
+
+
+def bare_steps(task: Any, steps: int) -> float:
+    """Steps per second of the compiled task's train step on one constant batch."""
+    random = np.random.default_rng(0)
+    photos = random.uniform(0, 255, (192, 72, 72, 3)).astype("float32")
+    clock = Clock()
+    labels = np.repeat(np.arange(96, dtype="int32"), 2)
+    batches = at.as_dataset((photos, labels), 192).cache().repeat()
+    task.fit(batches, steps_per_epoch=steps + WARM_UP, epochs=1, callbacks=[clock], verbose=0)
+    return clock.steps_per_second
+
+
+def pair_steps(task: Any, pairs: at.FacePairs, steps: int) -> float:
+    """Steps per second of the two-tower task: as many photos in a batch, as 96 explicit pairs."""
+    clock = Clock()
+    task.pretrain(pairs, validation=None, budget=f"{steps + WARM_UP}steps", batch_size=96, callbacks=[clock])
+    return clock.steps_per_second
+
+
+def distinct_pairs(data: at.FaceData, steps: int) -> int:
+    """Count the different pairs of photos that so many batches hold."""
+    met = np.zeros((len(data), len(data)), bool)
+    batches = at.identity_batches(data.labels, lambda indices: indices, **BATCH)
+    for rows, _ in batches.take(steps).as_numpy_iterator():
+        met[np.ix_(rows, rows)] = True
+    return int(np.triu(met | met.T, 1).sum())
+
+
+def pytorch_steps(python: str, steps: int) -> float:
+    """Steps per second of the same network under PyTorch, in a process of its own."""
+    script = Path(__file__).with_name("pytorch_face_step.py")
+    done = subprocess.run([python, str(script), str(steps), str(WARM_UP)], capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"pytorch={python}: {done.stderr.strip().splitlines()[-1] if done.stderr else 'failed'}")
+    return float(json.loads(done.stdout)["steps_per_second"])
+
+
+def summary(metric: str, values: np.ndarray) -> dict[str, Any]:
+    """Give the row of a ratio, its rounds as values."""
+    interval = at.t_interval(values)
+    row = {"arm": "same_face", "budget": None, "budget_unit": None, "metric": metric}
+    return row | {
+        "mean": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "values": [float(v) for v in values],
+    }
+
+
+if __name__ == "__main__":
+    at.run(main, Config)

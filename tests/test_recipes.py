@@ -1,0 +1,207 @@
+"""Recipes as users run them: on small folders, end to end, and with bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import auxtask as at
+from auxtask.data.drawn_faces import draw_photos
+from auxtask.runs.catalogue import find_program, load_program
+from auxtask.runs.program import run_program, validate_program
+
+TINY = ("pretraining=3steps", "budgets=1", "draws=2", "arms=nearest_mean,probe")
+
+
+def write_people(folder: Path, prefix: str, num_people: int, num_photos: int, seed: int) -> Path:
+    photos = draw_photos(num_people, num_photos, seed=seed, size=64)
+    for i, photo in enumerate(photos):
+        person = folder / f"{prefix} {i // num_photos}"
+        person.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo).save(person / f"{i % num_photos}.jpg", quality=95)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("people")
+    return write_people(folder / "mine", "Mine", 4, 6, seed=1), write_people(folder / "others", "Other", 40, 2, seed=2)
+
+
+@pytest.fixture
+def mine(people, tmp_path: Path) -> Path:
+    """The targets, to be damaged."""
+    return Path(shutil.copytree(people[0], tmp_path / "mine"))
+
+
+def face_recognition(*words: object, validate: bool = False) -> int:
+    load = partial(load_program, find_program("face_recognition"))
+    call = validate_program if validate else run_program
+    return call(load, ["dataset=folder", *map(str, words)], usage="auxtask run face_recognition")
+
+
+@pytest.fixture(scope="module")
+def finished(people, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert face_recognition(f"targets={people[0]}", f"strangers={people[1]}", *TINY, "--out", out) == 0
+    return out
+
+
+def rows_of(folder: Path) -> list[dict]:
+    result = json.loads((folder / "result.json").read_text())
+    assert result["status"] == "finished"
+    return result["rows"]
+
+
+def test_a_run_on_folders_leaves_rows_figures_and_a_model_that_names_people(finished: Path, people) -> None:
+    rows = {(row["arm"], row["budget"], row["metric"]): row for row in rows_of(finished)}
+    assert len(rows[("chosen", 1, "rank1")]["values"]) == 2
+    assert rows[("chosen", 1, "rank1")] | {"arm": ""} == rows[("nearest_mean", 1, "rank1")] | {"arm": ""}
+    assert rows[("same_face", None, "auc")]["mean"] > 0.5
+    figures = {path.stem for path in (finished / "figures").iterdir()}
+    assert {"pretraining", "results", "roc", "mistakes"} <= figures
+    paths = sorted(people[0].rglob("*.jpg"))[:10]
+    names = at.load(finished / "model").predict(paths)
+    assert len(names) == 10 and set(names) <= {folder.name for folder in people[0].iterdir()}
+    right = np.mean([name == path.parent.name for name, path in zip(names, paths, strict=True)])
+    assert right > 0.5  # chance is 0.25, and these photos were learned from
+
+
+def test_an_earlier_run_serves_as_source_and_is_not_pretrained_again(finished: Path, people, tmp_path: Path) -> None:
+    out = tmp_path / "again"
+    assert face_recognition(f"targets={people[0]}", f"source={finished}", *TINY, "--out", out) == 0
+    assert not (out / "backbone").exists()
+    assert [r for r in rows_of(out) if r["arm"] == "chosen"] == [r for r in rows_of(finished) if r["arm"] == "chosen"]
+
+
+def test_a_source_that_was_pretrained_on_a_target_is_refused_by_name(finished: Path, mine: Path, capsys) -> None:
+    (mine / "Mine 0").rename(mine / "Other 3")
+    words = (f"targets={mine}", f"source={finished}")
+    assert face_recognition(*words, validate=True) == 2
+    assert "Other 3" in (said := capsys.readouterr().err) and said.count("\n") == 1
+    assert face_recognition(*words, "allow_overlap=true", validate=True) == 0
+    assert "pretraining saw 1 targets: Other 3" in capsys.readouterr().out
+
+
+def test_overwrite_keeps_the_earlier_run_if_the_new_one_has_no_data(finished: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "kept"))
+    words = (f"targets={tmp_path / 'nowhere'}", f"source={finished}", "--out", out, "--overwrite")
+    assert face_recognition(*words) == 2
+    assert rows_of(out) == rows_of(finished)
+
+
+def empty(mine: Path) -> None:
+    shutil.rmtree(mine)
+    mine.mkdir()
+
+
+def one_person(mine: Path) -> None:
+    for folder in sorted(mine.iterdir())[1:]:
+        shutil.rmtree(folder)
+
+
+def text_named_jpg(mine: Path) -> None:
+    (mine / "Mine 1" / "2.jpg").write_text("not a photo")
+
+
+def truncated(mine: Path) -> None:
+    photo = mine / "Mine 2" / "0.jpg"
+    photo.write_bytes(photo.read_bytes()[:200])
+
+
+def two_names(mine: Path) -> None:
+    shutil.copy(mine / "Mine 0" / "0.jpg", mine / "Mine 1" / "copy.jpg")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words", "said"),
+    [
+        (shutil.rmtree, [], "mine"),
+        (empty, [], "mine"),
+        (one_person, [], "one person only (Mine 0)"),
+        (text_named_jpg, [], "2.jpg"),
+        (truncated, [], "0.jpg"),
+        (two_names, [], "copy.jpg"),
+        (lambda mine: None, ["strangers=", "source="], "strangers=DIR"),
+        (lambda mine: None, ["source=nowhere"], "nowhere"),
+        (lambda mine: None, ["protocol=view1"], "dataset=lfw"),
+    ],
+)
+def test_bad_folders_are_refused_in_one_line(damage: Callable, words, said: str, mine: Path, people, capsys) -> None:
+    damage(mine)
+    words = words or [f"strangers={people[1]}"]
+    assert face_recognition(f"targets={mine}", *words, validate=True) == 2
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1 and said in text and "Traceback" not in text
+
+
+def test_unreadable_photos_are_skipped_only_when_asked_for_and_counted(mine: Path, people, capsys) -> None:
+    truncated(mine)
+    text_named_jpg(mine)
+    assert face_recognition(f"targets={mine}", f"strangers={people[1]}", "on_bad=skip", validate=True) == 0
+    assert "2 photos" in capsys.readouterr().out
+
+
+def test_photos_of_mixed_sizes_are_resized_and_that_is_said_once(mine: Path, people, capsys) -> None:
+    with Image.open(mine / "Mine 0" / "0.jpg") as photo:
+        photo.resize((90, 120)).save(mine / "Mine 0" / "0.jpg")
+    assert face_recognition(f"targets={mine}", f"strangers={people[1]}", validate=True) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.count(str(mine)) == 1 and "resized" in text
+
+
+def test_strangers_with_one_photo_each_hold_no_positive_pair(mine: Path, people, tmp_path: Path, capsys) -> None:
+    others = Path(shutil.copytree(people[1], tmp_path / "others"))
+    for photo in others.rglob("1.jpg"):
+        photo.unlink()
+    assert face_recognition(f"targets={mine}", f"strangers={others}", *TINY, "--out", tmp_path / "out") == 2
+    assert "no positive pair" in capsys.readouterr().err
+
+
+def test_more_labelled_photos_than_there_are_is_an_error_that_counts_them(finished, people, tmp_path, capsys) -> None:
+    words = (f"targets={people[0]}", f"source={finished}", "budgets=9", "--out", tmp_path / "out")
+    assert face_recognition(*words) == 2
+    assert "Mine 0 has 3 of 9 needed" in capsys.readouterr().err
+
+
+def test_a_csv_names_the_row_that_is_wrong(mine: Path, finished: Path, capsys) -> None:
+    table = mine / "people.csv"
+    for text, said in (("path\nMine 0/0.jpg\n", "person"), ("path,person\nMine 0/77.jpg,Ann\n", "row 2")):
+        table.write_text(text)
+        assert face_recognition(f"targets={table}", f"source={finished}", validate=True) == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_read_only_out_is_named_before_anything_is_read(people, tmp_path: Path, capsys) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    out = tmp_path / "locked" / "run"
+    assert face_recognition(f"targets={people[0]}", f"strangers={people[1]}", "--out", out) == 2
+    assert str(out) in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_quick_run_on_drawn_faces_has_every_arm(tmp_path: Path) -> None:
+    load = partial(load_program, find_program("face_recognition"))
+    assert run_program(load, ["quick=true", "--out", str(tmp_path / "run")]) == 0
+    arms = {row["arm"] for row in rows_of(tmp_path / "run") if row["metric"] == "rank1"}
+    assert arms == {"pixels", "scratch", "random_frozen", "nearest_mean", "probe", "probe_then_tune", "chosen"}
+    assert {"thaw", "freeze map"} <= {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_view1_on_a_short_pretraining_is_better_than_chance(tmp_path: Path) -> None:
+    load = partial(load_program, find_program("face_recognition"))
+    words = ["dataset=lfw", "protocol=view1", "pretraining=30steps", "--out", str(tmp_path / "run")]
+    assert run_program(load, words) == 0
+    (row,) = [row for row in rows_of(tmp_path / "run") if row["metric"] == "accuracy"]
+    assert row["mean"] > 0.55
