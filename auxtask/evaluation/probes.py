@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 __all__ = ["logistic_head", "nearest_mean_head"]
@@ -30,7 +32,10 @@ def logistic_head(features: np.ndarray, labels: np.ndarray, strength: float = 10
     from sklearn.linear_model import LogisticRegression
 
     num_classes = _num_classes(features, labels)
-    fitted = LogisticRegression(C=strength, max_iter=2000).fit(features, labels)
+    with warnings.catch_warnings():
+        # One example of each class is what few labels mean, not a regression in disguise.
+        warnings.filterwarnings("ignore", message="The number of unique classes")
+        fitted = LogisticRegression(C=strength, max_iter=2000).fit(features, labels)
     kernel, bias = fitted.coef_.T, fitted.intercept_
     if num_classes == 2:  # scikit-learn keeps one column for two classes
         kernel, bias = np.concatenate([-kernel, kernel], 1) / 2, np.concatenate([-bias, bias]) / 2
