@@ -28,10 +28,11 @@ CANDIDATES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "margin1": ({}, {"margin_weight": 1.0}, {}),
     "margin3": ({}, {"margin_weight": 3.0}, {}),
     "all_classes": ({}, {"margin_weight": 1.0, "class_photos": 1}, {}),
+    "half_batch": ({}, {"margin_weight": 1.0}, {"people": 48, "singles": 24}),
     "deep": ({"blocks": (1, 2, 1)}, {"margin_weight": 1.0}, {}),
 }
-SCHEDULES = ((6, 1e-3), (6, 3e-3), (12, 1e-3))  # epochs of 50 batches, peak rate
-TUNINGS = ((3, 1e-3, 1e-4), (3, 3e-3, 3e-4), (6, 1e-3, 1e-4))  # epochs, head's rate, tuning rate
+SCHEDULES = ((6, 1e-3), (6, 3e-3), (12, 3e-3))  # epochs of 50 batches, peak rate
+TUNINGS = ((3, 1e-3, 1e-4), (3, 3e-3, 3e-4))  # epochs, head's rate, tuning rate
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Config:
     """What can be set, as key=value."""
 
     candidates: tuple[str, ...] = at.option((), "names of candidates; empty: all", choices=tuple(CANDIDATES))
-    pretraining: str = at.option("700steps", "length of each candidate's pretraining")
+    steps: int = at.option(700, "length of each candidate's pretraining, in steps of 240 photos")
     draws: int = at.option(5, "how often labelled photos are drawn")
     tuning: bool = at.option(True, "search lengths and rates of scratch and probe_then_tune too")
     quick: bool = at.option(False, "drawn faces and a few steps: to see that everything runs")
@@ -77,17 +78,24 @@ def pretrained(name: str, config: Config, run: at.Run, strangers: at.FaceData) -
     folder = run.folder / "backbones" / name
     if folder.exists():
         return at.load(folder)
-    network, task, batch = CANDIDATES[name]
+    network, task, changes = CANDIDATES[name]
+    batch = BATCH | changes
     backbone = at.residual_backbone(**NETWORK | network, seed=run.seed)
     same_face = at.SameFace(backbone, **task, seed=run.seed)
-    steps = "5steps" if config.quick else config.pretraining
+    photos = batch_photos(batch)
+    steps = 5 if config.quick else config.steps * 240 // photos  # every candidate sees as many photos
     same_face.pretrain(
-        strangers, budget=steps, **BATCH | batch, seed=run.seed,
-        callbacks=run.callbacks(label=name, items_per_step=240, unit="photos"),
+        strangers, budget=f"{steps}steps", **batch, seed=run.seed,
+        callbacks=run.callbacks(label=name, items_per_step=photos, unit="photos"),
     )  # fmt: skip
     assert same_face.pretraining is not None
     at.save_backbone(backbone, folder, same_face.pretraining.provenance, {"size": SIZE})
     return backbone
+
+
+def batch_photos(batch: dict[str, Any]) -> int:
+    """Count the photos of a batch."""
+    return int(batch["people"] * batch["photos"] + batch["singles"])
 
 
 def judge(
