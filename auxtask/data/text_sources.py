@@ -99,6 +99,9 @@ def load_hub(name: str, config: str | None = None, split: str | None = None, str
     """
     import datasets
 
+    # A hub name is "name" or "owner/name": anything else is a path, and the hub need not be waited for.
+    if not Path(name).exists() and (Path(name).is_absolute() or name.startswith(".") or name.count("/") > 1):
+        raise FileNotFoundError(f"{name}: no such file or folder")
     try:
         if (Path(name) / "state.json").is_file() or (Path(name) / "dataset_dict.json").is_file():
             stored = datasets.load_from_disk(name)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models
 
 from auxtask.data.special_tokens import SPECIAL, read_settings, special_name
 from auxtask.data.whole_paths import whole_folder
+from auxtask.data.wordpiece import bert_tokenizer, train_wordpiece
 
 # transformers writes 10^30 where no limit is known.
 _NO_LIMIT = 1_000_000
@@ -66,7 +68,7 @@ class TextTokenizer:
         Parameters
         ----------
         texts
-            read once, as a stream
+            read twice, as a stream: once for the letters in them
         vocab_size
             at most so many tokens; a small corpus gives fewer
         lowercase
@@ -80,31 +82,22 @@ class TextTokenizer:
         ------
         ValueError
             if there is no text, or a setting is out of range
+
+        Notes
+        -----
+        The same texts always give the same vocabulary, unlike the library's own training.
         """
         if vocab_size < 100:
             raise ValueError(f"vocab_size={vocab_size}: at least 100, since letters take their part")
         if min_frequency < 1:
             raise ValueError(f"min_frequency={min_frequency}: at least 1")
-        tokenizer = Tokenizer(models.WordPiece(unk_token=SPECIAL["unk"]))
-        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        tokenizer.decoder = decoders.WordPiece()
-        trainer = trainers.WordPieceTrainer(
-            vocab_size=vocab_size,
-            min_frequency=min_frequency,
-            special_tokens=list(SPECIAL.values()),
-            # Every sign of a large corpus would else get a number: characters of all scripts, emoji, …
-            limit_alphabet=min(1000, vocab_size // 4),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator(_first_characters(texts, max_characters), trainer)
-        if tokenizer.get_vocab_size() <= len(SPECIAL):
-            raise ValueError("the corpus is empty: no text to train a tokenizer on")
-        _add_frame(tokenizer)
-        return cls(tokenizer, {"do_lower_case": lowercase})
+        if iter(texts) is texts:
+            raise ValueError("texts are read twice: give a list or a Corpus, not an iterator")
+        vocabulary = train_wordpiece(texts, vocab_size, lowercase, min_frequency, max_characters)
+        return cls(bert_tokenizer(vocabulary, lowercase), {"do_lower_case": lowercase})
 
     @classmethod
-    def load(cls, folder: str | Path) -> TextTokenizer:
+    def load(cls, folder: str | os.PathLike[str]) -> TextTokenizer:
         """Read the tokenizer of a checkpoint's folder: `tokenizer.json`, else BERT's `vocab.txt`. Nothing is unpickled.
 
         Raises
@@ -125,18 +118,13 @@ class TextTokenizer:
             raise FileNotFoundError(f"{place}: no tokenizer here (expected tokenizer.json or vocab.txt)")
         tokens = (place / "vocab.txt").read_text("utf-8").split("\n")
         vocabulary = {token.rstrip("\r"): number for number, token in enumerate(tokens) if token}
-        tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=SPECIAL["unk"]))
-        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=bool(settings.get("do_lower_case", True)))
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        tokenizer.decoder = decoders.WordPiece()
-        tokenizer.add_special_tokens([name for name in SPECIAL.values() if name in vocabulary])
         try:
-            _add_frame(tokenizer)
+            tokenizer = bert_tokenizer(vocabulary, bool(settings.get("do_lower_case", True)))
             return cls(tokenizer, settings)
         except ValueError as error:
             raise ValueError(f"{place / 'vocab.txt'}: {error}") from None
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the JSON files from which `load` and transformers' `AutoTokenizer` read it again.
 
         The folder may exist and hold other files (a model); each file appears whole.
@@ -250,23 +238,3 @@ class TextTokenizer:
     @property
     def _is_wordpiece(self) -> bool:
         return isinstance(self._tokenizer.model, models.WordPiece)
-
-
-def _add_frame(tokenizer: Tokenizer) -> None:
-    cls, sep = (SPECIAL[role] for role in ("cls", "sep"))
-    numbers = [(name, tokenizer.token_to_id(name)) for name in (cls, sep)]
-    for name, number in numbers:
-        if number is None:
-            raise ValueError(f"no {name} in the vocabulary")
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{cls} $A {sep}", pair=f"{cls} $A {sep} $B:1 {sep}:1", special_tokens=numbers
-    )
-
-
-def _first_characters(texts: Iterable[str], limit: int) -> Iterator[str]:
-    left = limit
-    for text in texts:
-        if left <= 0:
-            return
-        yield text[:left]
-        left -= len(text)

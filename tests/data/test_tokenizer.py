@@ -1,0 +1,148 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tokenizers
+
+from auxtask.data.corpora import Corpus
+from auxtask.data.drawn_texts import draw_pool
+from auxtask.data.tokenizer import TextTokenizer
+from auxtask.framework import transformers
+
+TEXTS = ["The café was GREAT, wasn't it?", "unbelievably\nlong-winded …", "", "日本 and 🙂", "a [MASK] in the text"]
+
+
+@pytest.fixture(scope="module")
+def trained() -> TextTokenizer:
+    return TextTokenizer.train(draw_pool(500, seed=0), vocab_size=1000)
+
+
+def test_a_small_corpus_gives_whole_words_and_pieces_for_others(trained: TextTokenizer) -> None:
+    assert 500 < trained.vocab_size <= 1000
+    ids = trained.encode(["The hotel was zzz great"])[0]
+    assert ids.dtype == np.int32 and ids[0] == trained.cls_id and ids[-1] == trained.sep_id
+    assert [trained.token(i) for i in ids][1:4] == ["the", "hotel", "was"]
+    assert trained.decode(ids) == "the hotel was zzz great"
+    assert trained.encode(["The hotel"], frame=False)[0].tolist() == ids[1:3].tolist()
+    with pytest.raises(ValueError, match="no token has the number 5000"):
+        trained.token(5000)
+
+
+def test_special_tokens_come_first_and_are_no_ordinary_ones(trained: TextTokenizer) -> None:
+    special = [trained.pad_id, trained.unk_id, trained.cls_id, trained.sep_id, trained.mask_id]
+    assert special == trained.special_ids.tolist() == [0, 1, 2, 3, 4]
+    assert trained.ordinary_ids.tolist() == list(range(5, trained.vocab_size))
+    pieces = [trained.token(i).startswith("##") for i in range(trained.vocab_size)]
+    assert trained.continues_word.tolist() == pieces and any(pieces)
+
+
+def test_training_is_a_function_of_the_texts(trained: TextTokenizer) -> None:
+    for _ in range(3):  # left to itself, the library gives another vocabulary each time
+        assert TextTokenizer.train(draw_pool(500, seed=0), vocab_size=1000).fingerprint() == trained.fingerprint()
+    assert TextTokenizer.train(draw_pool(500, seed=1), vocab_size=1000).fingerprint() != trained.fingerprint()
+
+
+def test_case_may_matter() -> None:
+    cased = TextTokenizer.train(["Paris paris"] * 9, vocab_size=100, lowercase=False)
+    assert cased.decode(cased.encode(["Paris paris"])[0]) == "Paris paris"
+
+
+def test_training_reads_a_stream_and_stops_at_its_limit() -> None:
+    read = []
+
+    def texts():
+        for number in range(100_000):
+            read.append(number)
+            yield f"word {number}"
+
+    TextTokenizer.train(Corpus("endless", texts, lambda: b""), vocab_size=100, max_characters=1000)
+    assert len(read) < 600
+    with pytest.raises(ValueError, match="read twice: give a list or a Corpus"):
+        TextTokenizer.train(texts())
+
+
+def test_saved_it_is_read_by_plain_transformers(trained: TextTokenizer, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"model_type": "bert"}')
+    folder = trained.save(tmp_path / "model")
+    assert trained.save(tmp_path / "new" / "place").is_dir()
+    assert (folder / "config.json").read_text() == '{"model_type": "bert"}'
+    assert not [f.name for f in folder.iterdir() if f.suffix in (".pkl", ".bin") or "unfinished" in f.name]
+    plain = transformers.AutoTokenizer.from_pretrained(folder)
+    assert type(plain).__name__ == "BertTokenizerFast" and plain.vocab_size == trained.vocab_size
+    assert plain.mask_token_id == trained.mask_id and plain.model_max_length == 512
+    again = TextTokenizer.load(folder)
+    slow = transformers.BertTokenizer(str(folder / "vocab.txt"))
+    for text in TEXTS:
+        expected = trained.encode([text])[0].tolist()
+        assert plain(text)["input_ids"] == again.encode([text])[0].tolist() == expected
+        assert slow(text)["input_ids"] == expected
+    assert again.fingerprint() == trained.fingerprint() and again.max_length == 512
+
+
+def test_vocab_txt_alone_is_enough(trained: TextTokenizer, tmp_path: Path) -> None:
+    folder = trained.save(tmp_path)
+    (folder / "tokenizer.json").unlink()
+    bare = TextTokenizer.load(folder)
+    assert [ids.tolist() for ids in bare.encode(TEXTS)] == [ids.tolist() for ids in trained.encode(TEXTS)]
+    assert bare.special_ids.tolist() == trained.special_ids.tolist()
+
+
+def test_truncation_and_padding_of_a_checkpoint_are_switched_off(trained: TextTokenizer, tmp_path: Path) -> None:
+    file = trained.save(tmp_path) / "tokenizer.json"
+    limited = tokenizers.Tokenizer.from_file(str(file))
+    limited.enable_truncation(8)
+    limited.enable_padding(length=8)
+    limited.save(str(file))
+    lengths = [len(ids) for ids in TextTokenizer.load(tmp_path).encode(["the hotel " * 20, "the"])]
+    assert lengths == [42, 3]
+
+
+def test_robertas_kind_is_understood(tmp_path: Path) -> None:
+    bpe = tokenizers.ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    bpe.train_from_iterator(["the long hotel is longer"] * 5, vocab_size=300, special_tokens=special)
+    bpe.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = TextTokenizer.load(tmp_path)
+    assert (tokenizer.cls_id, tokenizer.pad_id, tokenizer.sep_id, tokenizer.mask_id) == (0, 1, 2, 4)
+    ids = tokenizer.encode(["a hotel, hotels"], frame=False)[0]
+    words = "".join(" " * (not tokenizer.continues_word[i]) + tokenizer.token(i) for i in ids).split()
+    assert words[1].startswith("Ġhotel")
+    saved = transformers.AutoTokenizer.from_pretrained(tokenizer.save(tmp_path / "saved"))
+    assert saved("the hotels")["input_ids"] == tokenizer.encode(["the hotels"])[0].tolist()
+
+
+def test_a_tokenizer_that_does_not_fit_a_model_is_refused(trained: TextTokenizer) -> None:
+    trained.check_fits(trained.vocab_size)
+    trained.check_fits(30_522)
+    with pytest.raises(ValueError, match=rf"does not fit my-model: it has {trained.vocab_size} tokens, .* 500;"):
+        trained.check_fits(500, "my-model")
+
+
+def test_bad_input_is_named(tmp_path: Path) -> None:
+    for corpus in ([], [""], ["  "]):
+        with pytest.raises(ValueError, match="the corpus is empty"):
+            TextTokenizer.train(corpus)
+    with pytest.raises(ValueError, match="vocab_size=10: at least 100"):
+        TextTokenizer.train(["a"], vocab_size=10)
+    with pytest.raises(FileNotFoundError, match="no tokenizer here"):
+        TextTokenizer.load(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ValueError, match="tokenizer.json: cannot be used"):
+        TextTokenizer.load(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[CLS]\nword\n")
+    with pytest.raises(ValueError, match=r"vocab.txt: no \[SEP\] in the vocabulary"):
+        TextTokenizer.load(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text("no json")
+    with pytest.raises(ValueError, match="tokenizer_config.json: not JSON"):
+        TextTokenizer.load(tmp_path)
+
+
+def test_names_of_code_to_run_are_not_carried_on(trained: TextTokenizer, tmp_path: Path) -> None:
+    folder = trained.save(tmp_path)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "auto_map": {"AutoTokenizer": "x.Y"}}))
+    TextTokenizer.load(folder).save(tmp_path / "again")
+    assert "auto_map" not in (tmp_path / "again" / "tokenizer_config.json").read_text()
