@@ -71,8 +71,8 @@ PHOTOS = Settings(
     size=80,
     network={"size": 72, "stages": (64, 128, 256), "strides": (2, 2, 2), "stem": 24, "dropout": 0.2},
     task={"margin_weight": 1.0},
-    batch={"people": 96, "photos": 2, "singles": 48},
-    pretraining="2600steps",
+    batch={"people": 48, "photos": 2, "singles": 24},
+    pretraining="6000steps",
     scratch=(6, 1e-3),
     tune=(3, 1e-3, 1e-4),
 )
