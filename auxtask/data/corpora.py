@@ -25,6 +25,8 @@ class Corpus:
         Starts a pass. Each pass must give the same texts in the same order.
     digest : callable () -> bytes
         Changes whenever the texts do.
+    inner : sequence of Corpus, optional
+        What `read` iterates over: their empty texts count as this one's.
 
     Attributes
     ----------
@@ -32,11 +34,17 @@ class Corpus:
         Texts given and empty ones left out in the last complete pass; None before it.
     """
 
-    def __init__(self, name: str, read: Callable[[], Iterable[Any]], digest: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], Iterable[Any]],
+        digest: Callable[[], bytes],
+        inner: Sequence[Corpus] = (),
+    ) -> None:
         self.name = name
         self.num_texts: int | None = None
         self.num_empty: int | None = None
-        self._read, self._digest = read, digest
+        self._read, self._digest, self._inner = read, digest, tuple(inner)
 
     @classmethod
     def open(
@@ -107,6 +115,7 @@ class Corpus:
             name,
             lambda: (text for corpus in corpora for text in corpus),
             lambda: _digest_of(b"joined", (corpus.fingerprint().encode() for corpus in corpora)),
+            corpora,
         )
 
     @classmethod
@@ -129,7 +138,8 @@ class Corpus:
                 yield text
             else:
                 empty += 1
-        self.num_texts, self.num_empty = given, empty
+        self.num_texts = given
+        self.num_empty = empty + sum(corpus.num_empty or 0 for corpus in self._inner)
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Corpus, Corpus]:
         """Hold texts out, by their content: copies of one text always fall on the same side.
@@ -175,6 +185,7 @@ class Corpus:
             name,
             lambda: (text for position, text in enumerate(self) if keep(position, text)),
             lambda: _digest_of(about.encode(), [self._digest()]),
+            [self],
         )
 
 

@@ -1,8 +1,8 @@
 """A seeded writer of short reviews that no one wrote: texts with labels, and any number without, from no data set.
 
 Each review praises or damns one of five kinds of things in five or six sentences. Its three to ten words of judgement
-are drawn evenly from some 300 synonyms of its side (a longer review has one of the other side, too); all other words
-are the same on both sides. So
+are drawn from some 300 synonyms of its side, none of them much more common than others (a longer review may have one of
+the other side, too); all other words are the same on both sides. So
 
 * all words can be learned: TF-IDF (words and bigrams) with logistic regression on 4,000 labelled reviews is right on
   99.9 % of 2,000 others;
@@ -10,7 +10,7 @@ are the same on both sides. So
 * which words mean the same stands in the unlabelled texts, since words of one side stand together: the 64 first
   principal components of the TF-IDF vectors of 20,000 unlabelled reviews lift 20 labels to 69 %.
 
-`tests/data/test_drawn_texts.py` measures these figures.
+`tests/data/test_drawn_texts.py` measures the first two again.
 """
 
 from __future__ import annotations

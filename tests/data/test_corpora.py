@@ -29,6 +29,8 @@ def test_each_pass_reads_the_texts_anew_and_counts_empty_ones(tmp_path: Path) ->
     assert corpus.num_texts is None
     assert list(corpus) == list(corpus) == ["ONE", "TWO"]
     assert (corpus.num_texts, corpus.num_empty) == (2, 3)
+    derived = Corpus.joined(corpus.without([0]), Corpus.of(["three", ""]))
+    assert list(derived) == ["TWO", "three"] and (derived.num_texts, derived.num_empty) == (2, 4)
 
 
 def test_a_folder_is_read_file_by_file_and_corpora_are_joined(tmp_path: Path) -> None:
