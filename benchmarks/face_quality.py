@@ -31,8 +31,10 @@ CANDIDATES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "half_batch": ({}, {"margin_weight": 1.0}, {"people": 48, "singles": 24}),
     "deep": ({"blocks": (1, 2, 1)}, {"margin_weight": 1.0}, {}),
 }
-SCHEDULES = ((6, 1e-3), (6, 3e-3), (12, 3e-3))  # epochs of 50 batches, peak rate
-TUNINGS = ((3, 1e-3, 1e-4), (3, 3e-3, 3e-4))  # epochs, head's rate, tuning rate
+# epochs of 50 batches, peak rate, photos in a batch
+SCHEDULES = ((12, 3e-3, 16), (12, 1e-3, 16), (6, 3e-3, 32), (6, 1e-3, 32))
+# epochs of 50 batches, rate of the head, rate of all, photos in a batch
+TUNINGS = ((6, 1e-3, 1e-4, 16), (6, 3e-3, 3e-4, 16))
 
 
 @dataclass(frozen=True)
@@ -120,15 +122,16 @@ def judge(
 def search_training(backbone: at.Model, pseudo: at.FaceData, config: Config, run: at.Run) -> None:
     """Compare lengths and rates of the arms that train a network: one draw, since each cell takes half a minute."""
     images, augment = pseudo.images(), at.Augmentation(size=NETWORK["size"])
-    schedules, tunings = (((1, 1e-3),), ((2, 1e-3, 1e-4),)) if config.quick else (SCHEDULES, TUNINGS)
-    for epochs, rate in schedules:
+    schedules, tunings = (((1, 1e-3, 16),), ((2, 1e-3, 1e-4, 16),)) if config.quick else (SCHEDULES, TUNINGS)
+    for epochs, rate, size in schedules:
         decay = at.keras.optimizers.schedules.CosineDecay(rate, epochs * 50)
-        arm = at.network_arm(backbone, images, at.Plan.scratch(epochs, decay), "random", augment)
-        compare({"scratch": arm}, pseudo, f"scratch-{epochs}-{rate:g}", config, run, draws=1)
-    for epochs, head_rate, tune_rate in tunings:
+        arm = at.network_arm(backbone, images, at.Plan.scratch(epochs, decay), "random", augment, batch_size=size)
+        compare({"scratch": arm}, pseudo, f"scratch-{epochs}x{size}-{rate:g}", config, run, draws=1)
+    for epochs, head_rate, tune_rate, size in tunings:
         plan = at.Plan.probe_then_tune(epochs, head_rate, tune_rate)
-        arm = at.network_arm(backbone, images, plan, "copy", augment)
-        compare({"probe_then_tune": arm}, pseudo, f"tune-{epochs}-{head_rate:g}-{tune_rate:g}", config, run, draws=1)
+        arm = at.network_arm(backbone, images, plan, "copy", augment, batch_size=size)
+        variant = f"tune-{epochs}x{size}-{head_rate:g}-{tune_rate:g}"
+        compare({"probe_then_tune": arm}, pseudo, variant, config, run, draws=1)
 
 
 def compare(
