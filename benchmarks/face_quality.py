@@ -32,7 +32,7 @@ CANDIDATES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "deep": ({"blocks": (1, 2, 1)}, {"margin_weight": 1.0}, {}),
 }
 # epochs of 50 batches, peak rate, photos in a batch
-SCHEDULES = ((12, 3e-3, 16), (12, 1e-3, 16), (6, 3e-3, 32), (6, 1e-3, 32))
+SCHEDULES = ((12, 3e-3, 16), (6, 3e-3, 32), (6, 1e-3, 32))
 # epochs of 50 batches, rate of the head, rate of all, photos in a batch
 TUNINGS = ((6, 1e-3, 1e-4, 16), (6, 3e-3, 3e-4, 16))
 

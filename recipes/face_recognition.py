@@ -53,7 +53,7 @@ class Settings:
     task: dict[str, Any]
     batch: dict[str, Any]
     pretraining: str
-    scratch: tuple[int, float]  # epochs of 50 batches, peak learning rate
+    scratch: tuple[int, float]  # epochs of 50 batches of 16 photos, peak learning rate
     tune: tuple[int, float, float]  # epochs, rate of the head, rate of all
     crops: tuple[float, ...] = (0.96, 0.9, 0.84)  # an embedding is the mean over these views and their mirror images
 
@@ -64,8 +64,8 @@ DRAWN = Settings(
     task={"margin_weight": 1.0},
     batch={"people": 64, "photos": 2, "singles": 0},
     pretraining="1000steps",
-    scratch=(6, 1e-3),
-    tune=(3, 1e-3, 1e-4),
+    scratch=(12, 3e-3),
+    tune=(6, 1e-3, 1e-4),
 )
 PHOTOS = Settings(
     size=80,
@@ -73,8 +73,8 @@ PHOTOS = Settings(
     task={"margin_weight": 1.0},
     batch={"people": 48, "photos": 2, "singles": 24},
     pretraining="6000steps",
-    scratch=(6, 1e-3),
-    tune=(3, 1e-3, 1e-4),
+    scratch=(12, 3e-3),
+    tune=(6, 1e-3, 1e-4),
 )
 
 
@@ -217,7 +217,7 @@ def make_arms(settings: Settings, backbone: at.Model, images: Any, features: Any
     epochs, peak = settings.scratch
     cosine = at.keras.optimizers.schedules.CosineDecay(peak, epochs * 50)
     network = partial(
-        at.network_arm, backbone, images, augment=at.Augmentation(size=backbone.input_shape[1]),
+        at.network_arm, backbone, images, augment=at.Augmentation(size=backbone.input_shape[1]), batch_size=16,
         on_tuned=lambda train, result: tuned.append(result),
     )  # fmt: skip
     return {
