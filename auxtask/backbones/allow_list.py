@@ -47,7 +47,13 @@ LAYERS = _names(
 )
 
 # Layers of auxtask's own: class name -> "module:Class", imported only when a file names one.
-HOUSE_LAYERS: dict[str, str] = {}
+HOUSE_LAYERS = {
+    "AttentionBias": "auxtask.backbones.language_layers:AttentionBias",
+    "FirstTokenPooler": "auxtask.backbones.pooling:FirstTokenPooler",
+    "MaskedPooling": "auxtask.backbones.pooling:MaskedPooling",
+    "TextEmbeddings": "auxtask.backbones.language_layers:TextEmbeddings",
+    "TransformerBlock": "auxtask.backbones.language_layers:TransformerBlock",
+}
 
 # Names that Keras 2 wrote for a time.
 _ALIASES = dict.fromkeys(("BatchNormalizationV1", "BatchNormalizationV2"), "BatchNormalization")

@@ -1,0 +1,331 @@
+"""Checkpoints on disk: every safe form loads, pickles and foreign models are refused, and ours load in transformers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from auxtask.backbones import checkpoint_files
+from auxtask.backbones.checkpoint_export import language_config, save_for_transformers
+from auxtask.backbones.checkpoint_files import checkpoint_folder, read_checkpoint
+from auxtask.backbones.language import language_backbone, language_model
+from auxtask.backbones.pooling import pooled
+from auxtask.data.tokenizer import TextTokenizer
+from auxtask.framework import keras, transformers
+from auxtask.transfer.cloning import reuse
+from auxtask.transfer.groups import layer_groups
+from tests.backbones.tiny_checkpoints import FAMILIES, batch, config, hidden_states, saved, state
+from tests.transfer.models import shaken
+
+
+def backbone(family: str = "bert", **settings: Any) -> keras.Model:
+    return shaken(language_backbone(config(family), **settings))
+
+
+def exported(family: str, folder: Path, **settings: Any) -> keras.Model:
+    model = backbone(family, **settings)
+    save_for_transformers(model, folder)
+    return model
+
+
+def rewrite(folder: Path, change: Any) -> None:
+    """Save the tensors of `model.safetensors` anew as `change` makes them."""
+    path = folder / "model.safetensors"
+    safetensors.numpy.save_file(change(safetensors.numpy.load_file(path)), path, metadata={"format": "pt"})
+
+
+def edit_config(folder: Path, **changes: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+# --- in ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("task", "safe"), [("Model", True), ("ForMaskedLM", False), ("ForMaskedLM", True)])
+def test_weights_load_from_both_of_tensorflows_files_with_or_without_a_head(
+    tmp_path: Path, family: str, task: str, safe: bool
+) -> None:
+    original = saved(family, tmp_path, task, safe)
+    inputs = batch(family=family)
+    model = reuse(language_model(tmp_path), upto="layer2")
+    np.testing.assert_allclose(model(inputs), hidden_states(original, inputs)[-1], atol=1e-6)
+
+
+def test_a_checkpoint_whose_pooler_was_never_saved_has_none(tmp_path: Path) -> None:
+    saved("bert", tmp_path, "ForMaskedLM")
+    assert "pooler" not in layer_groups(language_model(tmp_path)).names
+
+
+def test_weights_in_several_files_load(tmp_path: Path) -> None:
+    model = exported("bert", tmp_path)
+    tensors = safetensors.numpy.load_file(tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").unlink()
+    names = sorted(tensors)
+    parts = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for file, own in parts.items():
+        safetensors.numpy.save_file({name: tensors[name] for name in own}, tmp_path / file)
+    index = {"weight_map": {name: file for file, own in parts.items() for name in own}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert state(language_model(tmp_path)) == state(model)
+
+
+def test_prefixes_old_names_and_half_precision_load(tmp_path: Path) -> None:
+    model = exported("bert", tmp_path)
+
+    def as_google_wrote_it(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        renamed = {
+            f"bert.{n}".replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): t
+            for n, t in tensors.items()
+        }
+        positions = {"bert.embeddings.position_ids": np.arange(16)[None]}
+        return {name: tensor.astype(np.float16) for name, tensor in renamed.items()} | positions
+
+    rewrite(tmp_path, as_google_wrote_it)
+    inputs = batch()
+    np.testing.assert_allclose(language_model(tmp_path)(inputs), model(inputs), atol=2e-2)
+
+
+def test_a_heads_weights_are_found_whatever_wrote_them(tmp_path: Path) -> None:
+    original = saved("bert", tmp_path, "ForMaskedLM")
+    checkpoint = read_checkpoint(tmp_path)
+    head = original.mlm.predictions
+    np.testing.assert_array_equal(checkpoint.find("predictions.bias"), head.bias)
+    np.testing.assert_array_equal(
+        checkpoint.find("predictions.transform.dense.weight"), head.transform.dense.kernel.numpy().T
+    )
+    assert checkpoint.find("predictions.nothing") is None
+
+
+# --- refused ----------------------------------------------------------------------------------------------------------
+
+
+def refused(folder: Any, *words: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        language_model(folder)
+    text = str(caught.value)
+    assert "\n" not in text and str(folder) in text, text
+    for word in words:
+        assert word in text, text
+
+
+def test_a_pickle_is_refused_unread_and_the_safe_way_named(tmp_path: Path) -> None:
+    exported("bert", tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
+    refused(tmp_path, "pickle", "safetensors")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model_type": "gpt2"}, ["'gpt2'", "bert, roberta, distilbert, electra"]),
+        ({"model_type": None}, ["bert, roberta, distilbert, electra"]),
+        ({"is_decoder": True}, ["decoder"]),
+        ({"add_cross_attention": True}, ["decoder"]),
+        ({"position_embedding_type": "relative_key"}, ["relative_key", "absolute"]),
+        ({"pruned_heads": {"0": [1]}}, ["pruned"]),
+        ({"hidden_act": "gelu_python"}, ["hidden_act", "gelu_new"]),
+        ({"num_attention_heads": 3}, ["num_heads=3"]),
+        ({"vocab_size": "many"}, ["vocab_size='many'"]),
+        ({"vocab_size": 41}, ["word_embeddings.weight is [40, 16], expected [41, 16]"]),
+        ({"num_hidden_layers": 4}, ["encoder.layer.3", "missing"]),
+    ],
+)
+def test_a_model_that_cannot_be_a_chain_is_refused(tmp_path: Path, changes: dict[str, Any], words: list[str]) -> None:
+    exported("bert", tmp_path)
+    edit_config(tmp_path, **changes)
+    refused(tmp_path, *words)
+
+
+def test_a_roberta_with_another_pad_token_is_refused(tmp_path: Path) -> None:
+    exported("roberta", tmp_path)
+    edit_config(tmp_path, pad_token_id=0)
+    refused(tmp_path, "pad_token_id=0", "roberta must have 1")
+
+
+def test_code_that_a_checkpoint_brings_along_is_not_run(tmp_path: Path) -> None:
+    model = exported("bert", tmp_path)
+    (tmp_path / "modeling.py").write_text("raise SystemExit('owned')")
+    edit_config(tmp_path, auto_map={"AutoModel": "modeling.Model", "AutoConfig": "modeling.Config"})
+    assert state(language_model(tmp_path)) == state(model)
+
+
+def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
+    refused(tmp_path, "config.json")
+    exported("bert", tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"rubbish")
+    refused(tmp_path / "model", "model.safetensors")
+    (tmp_path / "model" / "config.json").write_text("[1")
+    refused(tmp_path / "model", "config.json")
+    (tmp_path / "model" / "model.safetensors").unlink()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    refused(tmp_path / "model", "no weights", "model.safetensors")
+
+
+def test_an_index_cannot_point_outside_its_folder(tmp_path: Path) -> None:
+    exported("bert", tmp_path / "a")
+    exported("bert", tmp_path / "b")
+    (tmp_path / "b" / "model.safetensors").unlink()
+    index = {"weight_map": {"x": "../a/model.safetensors"}}
+    (tmp_path / "b" / "model.safetensors.index.json").write_text(json.dumps(index))
+    refused(tmp_path / "b", "outside its folder")
+
+
+# --- where checkpoints are --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A hub in a folder, which gives copies of what the patterns allow, as `snapshot_download` does."""
+
+    def snapshot_download(name: str, allow_patterns: list[str]) -> str:
+        source, target = tmp_path / "hub" / name, tmp_path / "cache" / name
+        if not source.is_dir():
+            raise OSError(f"404: no repository {name}\nand a second line")
+        target.mkdir(parents=True, exist_ok=True)
+        for file in huggingface_hub.utils.filter_repo_objects(os.listdir(source), allow_patterns=allow_patterns):
+            shutil.copy(source / file, target / file)
+        return str(target)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    return tmp_path / "hub"
+
+
+def test_a_name_is_fetched_from_the_hub_without_pickles_and_code(hub: Path) -> None:
+    model = exported("bert", hub / "someone" / "small")
+    (hub / "someone" / "small" / "pytorch_model.bin").write_bytes(b"")
+    (hub / "someone" / "small" / "modeling.py").write_text("")
+    assert state(language_model("someone/small")) == state(model)
+    assert {path.name for path in checkpoint_folder("someone/small").iterdir()} == {"config.json", "model.safetensors"}
+
+
+def test_what_the_hub_has_only_as_h5_or_pickle(hub: Path) -> None:
+    saved("bert", hub / "tensorflow")
+    assert layer_groups(language_model("tensorflow")).names[0] == "embeddings"
+    (hub / "tensorflow" / "tf_model.h5").rename(hub / "tensorflow" / "pytorch_model.bin")
+    shutil.rmtree(hub.parent / "cache")
+    refused("tensorflow", "pickle", "safetensors")
+
+
+def test_an_unknown_model_is_refused_in_one_line(hub: Path, tmp_path: Path) -> None:
+    refused("no/such-model", "no such folder", "404")
+    refused(tmp_path / "nowhere", "no such folder")
+
+
+def test_minilm_is_found_in_its_package_and_never_imported(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site" / "minilm_for_a_test"
+    model = exported("bert", package / "model")
+    (package / "__init__.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setattr(checkpoint_files, "MINILM_PACKAGE", package.name)
+    assert state(language_model("minilm")) == state(model)
+    monkeypatch.setattr(checkpoint_files, "MINILM_PACKAGE", "not_installed_at_all")
+    other = exported("bert", hub / checkpoint_files.MINILM_ON_HUB)
+    assert state(language_model()) == state(other)
+
+
+# --- out --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_export_loads_in_transformers_with_equal_hidden_states(tmp_path: Path, family: str) -> None:
+    model, inputs = exported(family, tmp_path), batch(family=family)
+    loaded = transformers.TFAutoModel.from_pretrained(tmp_path)  # by PyTorch's names and layout
+    np.testing.assert_allclose(model(inputs), hidden_states(loaded, inputs)[-1], atol=1e-6)
+    assert state(language_model(tmp_path)) == state(model)
+
+
+def test_a_chain_cut_short_with_pooling_and_head_exports_its_layers(tmp_path: Path) -> None:
+    model = reuse(pooled(reuse(backbone(), upto="layer1")), head=2)
+    save_for_transformers(model, tmp_path)
+    loaded, inputs = transformers.TFAutoModel.from_pretrained(tmp_path), batch()
+    assert loaded.config.num_hidden_layers == 2
+    np.testing.assert_allclose(
+        reuse(model, upto="layer1")(inputs), pooled_by_hand(hidden_states(loaded, inputs)[-1], inputs), atol=1e-6
+    )
+
+
+def pooled_by_hand(hidden: np.ndarray, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    mask = inputs["attention_mask"][:, :, None]
+    return (hidden * mask).sum(1) / mask.sum(1)
+
+
+def test_a_head_goes_along_as_transformers_names_it(tmp_path: Path) -> None:
+    saved("bert", tmp_path / "first", "ForMaskedLM")
+    original = transformers.TFBertForMaskedLM.from_pretrained(tmp_path / "first")
+    tensors = read_checkpoint(tmp_path / "first").tensors
+    head = {f"cls.{name.split('mlm___cls.')[-1]}": t for name, t in tensors.items() if ".predictions." in name}
+    save_for_transformers(language_model(tmp_path / "first"), tmp_path / "second", extra=head)
+    loaded, inputs = transformers.TFBertForMaskedLM.from_pretrained(tmp_path / "second"), batch()
+    np.testing.assert_allclose(loaded(inputs).logits, original(inputs).logits, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> TextTokenizer:
+    return TextTokenizer.train(["the film was good", "a bad film", "quick brown foxes jump"] * 3, vocab_size=100)
+
+
+def test_the_tokenizer_goes_along(tmp_path: Path, tokenizer: TextTokenizer) -> None:
+    model = language_backbone(config("bert"), vocab_size=tokenizer.vocab_size)
+    save_for_transformers(model, tmp_path / "trained", tokenizer)
+    save_for_transformers(model, tmp_path / "copied", tmp_path / "trained")
+    for folder in (tmp_path / "trained", tmp_path / "copied"):
+        theirs = transformers.AutoTokenizer.from_pretrained(folder)
+        assert theirs("the film was good").input_ids == list(tokenizer.encode(["the film was good"])[0])
+
+
+def test_an_export_that_would_not_work_is_refused(tmp_path: Path, tokenizer: TextTokenizer) -> None:
+    with pytest.raises(ValueError, match="tokenizer does not fit"):
+        save_for_transformers(language_backbone(config("bert"), vocab_size=20), tmp_path / "new", tokenizer)
+    with pytest.raises(ValueError, match="no language model of ours"):
+        save_for_transformers(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), tmp_path / "new")
+    with pytest.raises(ValueError, match="a weight of the model itself"):
+        save_for_transformers(backbone(), tmp_path / "new", extra={"encoder.layer.0.output.dense.bias": np.zeros(16)})
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="other files"):
+        save_for_transformers(backbone(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_the_config_is_read_from_the_layers() -> None:
+    for family in FAMILIES:
+        read = language_config(backbone(family)).to_transformers().to_dict()
+        expected = config(family).to_dict()
+        assert {name for name in read if read[name] != expected[name]} == set()
+
+
+_UNDER_PYTORCH = """
+import sys, numpy, torch, transformers
+data = numpy.load(sys.argv[1] + "/batch.npz")
+model = transformers.AutoModel.from_pretrained(sys.argv[1] + "/model").eval()
+with torch.no_grad():
+    given = {name: torch.tensor(data[name]).long() for name in ("input_ids", "attention_mask")}
+    numpy.save(sys.argv[1] + "/out.npy", model(**given).last_hidden_state.numpy())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("AUXTASK_TORCH_PYTHON"), reason="set AUXTASK_TORCH_PYTHON: it has torch")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_export_loads_under_pytorch_with_equal_hidden_states(tmp_path: Path, family: str) -> None:
+    """In a process of its own: PyTorch beside TensorFlow can crash it."""
+    model, inputs = exported(family, tmp_path / "model"), batch(family=family)
+    np.savez(tmp_path / "batch.npz", **inputs)
+    environment = {**os.environ, "USE_TF": "0", "USE_TORCH": "1"}
+    command = [os.environ["AUXTASK_TORCH_PYTHON"], "-c", _UNDER_PYTORCH, str(tmp_path)]
+    subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    kept = inputs["attention_mask"] > 0
+    np.testing.assert_allclose(model(inputs).numpy()[kept], np.load(tmp_path / "out.npy")[kept], atol=1e-5)

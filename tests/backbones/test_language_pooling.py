@@ -1,0 +1,64 @@
+"""Pooling over a text's tokens, padding left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from auxtask.backbones.language import language_backbone
+from auxtask.backbones.pooling import MaskedPooling, pooled
+from auxtask.framework import keras
+from auxtask.transfer.cloning import reuse
+from auxtask.transfer.groups import layer_groups
+from tests.backbones.tiny_checkpoints import batch, config, state
+from tests.transfer.models import shaken
+
+HIDDEN = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32") - 5.0
+
+
+@pytest.mark.parametrize(("mask", "tokens"), [([1, 1, 1, 0], slice(0, 3)), ([0, 0, 1, 1], slice(2, 4))])
+def test_each_kind_is_what_it_says_over_the_tokens_alone(mask: list[int], tokens: slice) -> None:
+    masks = np.array([mask, [1, 1, 1, 1]], "int32")
+    own = HIDDEN[0, tokens]
+    for pooling, expected in (("mean", own.mean(0)), ("max", own.max(0)), ("cls", own[0])):
+        np.testing.assert_allclose(MaskedPooling(pooling)([HIDDEN, masks])[0], expected, rtol=1e-6)
+
+
+def test_a_text_without_tokens_gives_zeros() -> None:
+    nothing = np.zeros((2, 4), "int32")
+    for pooling in ("mean", "max"):
+        assert not np.any(MaskedPooling(pooling)([HIDDEN, nothing]))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+def test_padding_more_changes_nothing(pooling: str) -> None:
+    model = pooled(shaken(language_backbone(config("bert"))), pooling)
+    inputs = batch()
+    longer = {name: np.pad(value, ((0, 0), (0, 5))) for name, value in inputs.items()}
+    np.testing.assert_allclose(model(inputs), model(longer), atol=1e-5)
+
+
+def test_pooling_shares_the_backbones_layers_and_keeps_its_groups() -> None:
+    backbone = shaken(language_backbone(config("bert")))
+    model = pooled(backbone)
+    assert model.output_shape == (None, 16)
+    assert state(model) == state(backbone)
+    assert model.get_layer("layer1") is backbone.get_layer("layer1")
+    assert layer_groups(model).names == layer_groups(backbone).names
+    assert list(layer_groups(reuse(model, head=2)).names)[-1] == "head"
+
+
+def test_berts_own_pooler_makes_room() -> None:
+    backbone = shaken(language_backbone(config("bert"), pooler=True))
+    model, inputs = pooled(backbone, "mean"), batch()
+    assert "pooler" not in layer_groups(model).names
+    np.testing.assert_array_equal(model(inputs), pooled(reuse(backbone, upto="layer2"))(inputs))
+
+
+def test_what_cannot_be_pooled_is_refused() -> None:
+    with pytest.raises(ValueError, match="mean, cls, max"):
+        pooled(language_backbone(config("bert")), "average")
+    with pytest.raises(ValueError, match="no input attention_mask"):
+        pooled(keras.Sequential([keras.Input((4, 3)), keras.layers.Dense(2)]))
+    with pytest.raises(ValueError, match=r"\[n, t, d\]"):
+        pooled(pooled(language_backbone(config("bert"))))
