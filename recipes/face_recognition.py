@@ -65,7 +65,7 @@ DRAWN = Settings(
     batch={"people": 64, "photos": 2, "singles": 0},
     pretraining="1000steps",
     scratch=(12, 3e-3),
-    tune=(6, 1e-3, 1e-4),
+    tune=(6, 3e-3, 3e-4),
 )
 PHOTOS = Settings(
     size=80,
@@ -74,7 +74,7 @@ PHOTOS = Settings(
     batch={"people": 48, "photos": 2, "singles": 24},
     pretraining="6000steps",
     scratch=(12, 3e-3),
-    tune=(6, 1e-3, 1e-4),
+    tune=(6, 3e-3, 3e-4),
 )
 
 
