@@ -33,7 +33,11 @@ def keep(run_folder: Path, name: str, results: Path = RESULTS) -> Path:
         raise ValueError(f"{run_folder} is {result['status']}: only a finished run makes a table")
     environment = json.loads((run_folder / "environment.json").read_text())
     # Folders on this machine are nobody else's business, and would not help to repeat the run.
-    words = [word for word in environment["command"] if "/" not in word and word not in ("--out", "--data-root")]
+    words = [
+        word
+        for word in ["auxtask", *environment["command"][1:]]
+        if "/" not in word and word not in ("--out", "--data-root")
+    ]
     result["command"] = " ".join(words)
     result["commit"] = environment["commit"]
     result["processor"] = f"{environment['machine']['processor']}, {environment['machine']['cores']} cores"
