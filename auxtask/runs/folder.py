@@ -52,7 +52,8 @@ class Run:
     console : rich.console.Console, optional
         Where tables, notes and progress appear.
     earlier : mapping, optional
-        The `result.json` of the interrupted run that this one resumes: its seconds are kept and added to.
+        The `result.json` of the interrupted run that this one resumes: its seconds are added to, its notes and figures
+        kept.
 
     Attributes
     ----------
@@ -89,9 +90,10 @@ class Run:
         self.console = console
         self.status = "running"
         self.rows: list[dict[str, Any]] = []
-        self.notes: list[str] = []
+        self.notes: list[str] = list((earlier or {}).get("notes", []))
         self.seconds: dict[str, float] = dict((earlier or {}).get("seconds", {}))
-        self.figures: dict[str, Path] = {}
+        drawn = sorted((folder / "figures").glob("*.png")) if earlier else []
+        self.figures: dict[str, Path] = {path.stem: path for path in drawn}
         self._board = ProgressBoard(console)
         self._began = time.perf_counter()
 

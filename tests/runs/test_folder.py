@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from auxtask.runs.folder import Run, checked_rows
@@ -142,15 +143,19 @@ def test_resuming_another_config_says_what_differs(tmp_path: Path) -> None:
         opened(tmp_path, Config(rate=0.2), resume=True, seed=1)
 
 
-def test_resuming_adds_to_the_seconds_and_removes_what_a_kill_left(tmp_path: Path) -> None:
+def test_resuming_adds_to_the_seconds_keeps_notes_and_figures_and_removes_what_a_kill_left(tmp_path: Path) -> None:
     run = opened(tmp_path)
     run.seconds["one"] = 100.0
+    run.note("said before")
+    run.figure("curve", Figure())
     run.finish("interrupted")
     (tmp_path / ".unfinished-1-model").mkdir()
     run = opened(tmp_path, resume=True)
     with run.stage("one"):
         pass
     assert result_of(tmp_path)["seconds"]["one"] >= 100
+    assert result_of(tmp_path)["notes"] == ["said before"]
+    assert run.figures == {"curve": tmp_path / "figures" / "curve.png"}
     assert not list(tmp_path.glob(".unfinished*"))
 
 
