@@ -14,18 +14,32 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from tf_keras import Model as Model
 
+    from auxtask.backbones.checkpoint_files import checkpoint_folder as checkpoint_folder
     from auxtask.backbones.conv import residual_backbone as residual_backbone
     from auxtask.backbones.description import read_description as read_description
     from auxtask.backbones.embedding import embed as embed
     from auxtask.backbones.embedding import predict_views as predict_views
+    from auxtask.backbones.language import language_backbone as language_backbone
+    from auxtask.backbones.language import language_model as language_model
+    from auxtask.backbones.pooling import pooled as pooled
     from auxtask.backbones.saving import save_backbone as save_backbone
+    from auxtask.backbones.text_features import text_features as text_features
     from auxtask.backbones.whitening import whiten_embeddings as whiten_embeddings
     from auxtask.data.augmentation import Augmentation as Augmentation
+    from auxtask.data.corpora import Corpus as Corpus
+    from auxtask.data.duplicates import drop_duplicates as drop_duplicates
     from auxtask.data.face_pairs import FacePairs as FacePairs
     from auxtask.data.faces import FaceData as FaceData
     from auxtask.data.identity_batches import identity_batches as identity_batches
+    from auxtask.data.masking import Masking as Masking
     from auxtask.data.overlap import refuse_overlap as refuse_overlap
     from auxtask.data.splits import fixed_test_half as fixed_test_half
+    from auxtask.data.text_batches import EncodedTexts as EncodedTexts
+    from auxtask.data.text_spans import DocumentSpans as DocumentSpans
+    from auxtask.data.texts import TextData as TextData
+    from auxtask.data.token_cache import TokenCache as TokenCache
+    from auxtask.data.tokenizer import TextTokenizer as TextTokenizer
+    from auxtask.data.unigram import unigram_baseline as unigram_baseline
     from auxtask.deployment.loading import load as load
     from auxtask.deployment.loading import people_seen as people_seen
     from auxtask.deployment.photo_classifier import PhotoClassifier as PhotoClassifier
@@ -37,6 +51,12 @@ if TYPE_CHECKING:
     from auxtask.evaluation.probes import logistic_head as logistic_head
     from auxtask.evaluation.probes import nearest_mean_head as nearest_mean_head
     from auxtask.evaluation.statistics import t_interval as t_interval
+    from auxtask.evaluation.text_arms import chosen_arm as chosen_arm
+    from auxtask.evaluation.text_arms import log_mixture as log_mixture
+    from auxtask.evaluation.text_arms import log_probe as log_probe
+    from auxtask.evaluation.text_arms import log_tfidf as log_tfidf
+    from auxtask.evaluation.text_arms import probe_arm as probe_arm
+    from auxtask.evaluation.text_arms import scored_arm as scored_arm
     from auxtask.evaluation.verification import best_threshold as best_threshold
     from auxtask.evaluation.verification import pair_scores as pair_scores
     from auxtask.evaluation.verification import roc_curve as roc_curve
@@ -58,6 +78,8 @@ if TYPE_CHECKING:
     from auxtask.runs.figures import plot_roc as plot_roc
     from auxtask.runs.folder import Run as Run
     from auxtask.runs.program import run as run
+    from auxtask.tasks.masked_words import MaskedWords as MaskedWords
+    from auxtask.tasks.same_document import SameDocument as SameDocument
     from auxtask.tasks.same_face import SameFace as SameFace
     from auxtask.tasks.same_identity import SameIdentity as SameIdentity
     from auxtask.tasks.same_pair import SamePair as SamePair
@@ -85,11 +107,16 @@ _HOME = {
     "Budget": "auxtask.training.callbacks",
     "Comparison": "auxtask.evaluation.comparison",
     "Contrastive": "auxtask.losses.contrastive",
+    "Corpus": "auxtask.data.corpora",
+    "DocumentSpans": "auxtask.data.text_spans",
+    "EncodedTexts": "auxtask.data.text_batches",
     "Examples": "auxtask.evaluation.comparison",
     "FaceData": "auxtask.data.faces",
     "FacePairs": "auxtask.data.face_pairs",
     "GroupRates": "auxtask.training.optimizers",
     "MarginSoftmax": "auxtask.losses.margin_softmax",
+    "MaskedWords": "auxtask.tasks.masked_words",
+    "Masking": "auxtask.data.masking",
     "NanGuard": "auxtask.training.callbacks",
     "Outcome": "auxtask.evaluation.comparison",
     "PairLogistic": "auxtask.losses.pair_logistic",
@@ -97,27 +124,39 @@ _HOME = {
     "PhotoClassifier": "auxtask.deployment.photo_classifier",
     "Plan": "auxtask.transfer.plans",
     "Run": "auxtask.runs.folder",
+    "SameDocument": "auxtask.tasks.same_document",
     "SameFace": "auxtask.tasks.same_face",
     "SameIdentity": "auxtask.tasks.same_identity",
     "SamePair": "auxtask.tasks.same_pair",
     "SupervisedContrastive": "auxtask.losses.supervised_contrastive",
+    "TextData": "auxtask.data.texts",
+    "TextTokenizer": "auxtask.data.tokenizer",
+    "TokenCache": "auxtask.data.token_cache",
     "Triplet": "auxtask.losses.triplet",
     "WeightAverage": "auxtask.training.callbacks",
     "WeightedSum": "auxtask.losses.weighted_sum",
     "as_dataset": "auxtask.training.inputs",
     "best_threshold": "auxtask.evaluation.verification",
+    "checkpoint_folder": "auxtask.backbones.checkpoint_files",
+    "chosen_arm": "auxtask.evaluation.text_arms",
     "copy_weights": "auxtask.transfer.cloning",
     "cut_at": "auxtask.transfer.cutting",
     "cuts": "auxtask.transfer.cutting",
+    "drop_duplicates": "auxtask.data.duplicates",
     "embed": "auxtask.backbones.embedding",
     "fine_tune": "auxtask.transfer.fine_tuning",
     "fixed_test_half": "auxtask.data.splits",
     "freeze": "auxtask.transfer.freezing",
     "identity_batches": "auxtask.data.identity_batches",
     "keras": "auxtask.framework",
+    "language_backbone": "auxtask.backbones.language",
+    "language_model": "auxtask.backbones.language",
     "layer_groups": "auxtask.transfer.groups",
     "linear_arm": "auxtask.evaluation.network_arms",
     "load": "auxtask.deployment.loading",
+    "log_mixture": "auxtask.evaluation.text_arms",
+    "log_probe": "auxtask.evaluation.text_arms",
+    "log_tfidf": "auxtask.evaluation.text_arms",
     "logistic_head": "auxtask.evaluation.probes",
     "nearest_mean_head": "auxtask.evaluation.probes",
     "network_arm": "auxtask.evaluation.network_arms",
@@ -129,7 +168,9 @@ _HOME = {
     "plot_mistakes": "auxtask.runs.figures",
     "plot_results": "auxtask.runs.figures",
     "plot_roc": "auxtask.runs.figures",
+    "pooled": "auxtask.backbones.pooling",
     "predict_views": "auxtask.backbones.embedding",
+    "probe_arm": "auxtask.evaluation.text_arms",
     "read_description": "auxtask.backbones.description",
     "refuse_overlap": "auxtask.data.overlap",
     "report_comparison": "auxtask.runs.comparison_report",
@@ -138,9 +179,12 @@ _HOME = {
     "roc_curve": "auxtask.evaluation.verification",
     "run": "auxtask.runs.program",
     "save_backbone": "auxtask.backbones.saving",
+    "scored_arm": "auxtask.evaluation.text_arms",
     "set_groups": "auxtask.transfer.groups",
     "t_interval": "auxtask.evaluation.statistics",
+    "text_features": "auxtask.backbones.text_features",
     "unfreeze": "auxtask.transfer.freezing",
+    "unigram_baseline": "auxtask.data.unigram",
     "verification": "auxtask.evaluation.verification",
     "verification_from_scores": "auxtask.evaluation.verification",
     "whiten_embeddings": "auxtask.backbones.whitening",

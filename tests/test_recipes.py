@@ -206,3 +206,13 @@ def test_view1_on_a_short_pretraining_is_better_than_chance(tmp_path: Path) -> N
     assert run_program(load, words) == 0
     (row,) = [row for row in rows_of(tmp_path / "run") if row["metric"] == "accuracy"]
     assert row["mean"] > 0.55
+
+
+@pytest.mark.slow
+def test_the_quick_run_on_drawn_texts_has_its_arms_and_says_that_no_one_wrote_them(tmp_path: Path) -> None:
+    load = partial(load_program, find_program("text_classification"))
+    assert run_program(load, ["quick=true", "--out", str(tmp_path / "run")]) == 0
+    arms = {row["arm"] for row in rows_of(tmp_path / "run") if row["metric"] == "accuracy"}
+    assert {"tfidf", "probe", "random_frozen", "probe_last_layer", "chosen"} <= arms
+    notes = json.loads((tmp_path / "run" / "result.json").read_text())["notes"]
+    assert any("no one wrote them" in note for note in notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -134,9 +134,10 @@ class TokenCache:
     def _file(self) -> int:
         return os.open(self.folder / "tokens.bin", os.O_RDONLY)
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # Bound as a default: when Python ends, the module's own names may be gone already.
         if "_file" in self.__dict__:
-            os.close(self.__dict__.pop("_file"))
+            close(self.__dict__.pop("_file"))
 
 
 def _write_tokens(folder: Path, corpus: Corpus, tokenizer: TextTokenizer, dtype: np.dtype) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What identity tasks need round Keras' `fit`: schedule, validation, provenance."""
+"""What tasks need round Keras' `fit`: schedule, validation, provenance."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from auxtask.evaluation.verification import Verification
 from auxtask.framework import keras, tf
 from auxtask.training.callbacks import BestWeights, Budget, NanGuard, WeightAverage, parse_budget
 
@@ -69,28 +68,52 @@ class CosineToBudget(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = self.rate(self.budget.fraction_used())
 
 
+class Measured(Protocol):
+    """What a validation finds."""
+
+    def metrics(self) -> dict[str, float]:
+        """Give numbers by name."""
+
+
 class Validation(keras.callbacks.Callback):
     """Add `val_…` to the epoch's logs, so that later callbacks see them as Keras' own.
 
     Parameters
     ----------
-    measure : callable () -> Verification
-        Judges the model as it is now, on identities it is not trained on.
+    measure : callable () -> Measured
+        Judges the model as it is now, on what it is not trained on.
     guard : NanGuard
         After a loss that is not finite there is nothing to measure.
+    budget : Budget
+        Of the same `fit`.
+    shares : sequence of float, optional
+        Measure only when these shares of the budget are used up; None: after every epoch.
     """
 
-    def __init__(self, measure: Callable[[], Verification], guard: NanGuard) -> None:
+    def __init__(
+        self,
+        measure: Callable[[], Measured],
+        guard: NanGuard,
+        budget: Budget,
+        shares: Sequence[float] | None = None,
+    ) -> None:
         super().__init__()
-        self.measure, self.guard = measure, guard
-        self.last: Verification | None = None
+        self.measure, self.guard, self.budget = measure, guard, budget
+        self.waiting = None if shares is None else sorted(shares)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Measure."""
-        if self.guard.problem is None:
-            self.last = self.measure()
-            if logs is not None:
-                logs |= {f"val_{name}": value for name, value in self.last.metrics().items()}
+        """Measure, if it is time."""
+        if self.guard.problem is not None or not self._due():
+            return
+        if logs is not None:
+            logs |= {f"val_{name}": value for name, value in self.measure().metrics().items()}
+
+    def _due(self) -> bool:
+        if self.waiting is None:
+            return True
+        left = [share for share in self.waiting if share > self.budget.fraction_used() + 1e-6]
+        due, self.waiting = len(left) < len(self.waiting), left
+        return due
 
 
 class _KeepBest(BestWeights):
@@ -133,11 +156,13 @@ def fit_to_budget(
     warmup: float,
     ema: float | None,
     validate_every: int | None,
-    measure: Callable[[], Verification] | None,
+    measure: Callable[[], Measured] | None,
     monitor: str | None,
     callbacks: Iterable[Any],
     verbose: int,
     loss: Any = None,
+    clip: float | None = None,
+    measure_at: Sequence[float] | None = None,
 ) -> list[dict[str, float]]:
     """Compile with AdamW and fit until the budget is used up; give one row per epoch.
 
@@ -147,10 +172,14 @@ def fit_to_budget(
         An endless dataset, and how many of its batches are one pass over the data.
     validate_every : int, optional
         Passes per Keras epoch (each ends with a validation). None: as many as make 100 steps.
-    measure : callable () -> Verification, optional
+    measure : callable () -> Measured, optional
         See `Validation`. With it, `monitor` names the value by which the best epoch is kept.
     loss
         For `compile`; None if the model's `train_step` is its loss.
+    clip : float, optional
+        Largest global norm of the gradients.
+    measure_at : sequence of float, optional
+        Shares of the budget after which is measured; None: after every epoch.
 
     Raises
     ------
@@ -170,10 +199,10 @@ def fit_to_budget(
     ours: list[Any] = [guard, CosineToBudget(limit, learning_rate, warmup), limit]
     ours += [WeightAverage(ema)] if ema is not None else []
     if measure is not None:
-        ours.append(Validation(measure, guard))
+        ours.append(Validation(measure, guard, limit, measure_at))
         ours += [_KeepBest(monitor, guard)] if monitor is not None else []
     with model.distribute_strategy.scope():
-        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay)
+        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay, global_clipnorm=clip)
         optimizer.exclude_from_weight_decay(
             # Decay pulls towards 0, which means nothing for a BatchNorm's scale or an offset.
             var_list=[v for v in model.trainable_variables if v.shape.rank < 2]

@@ -1,0 +1,67 @@
+"""One vector per text from every layer of a language model, computed once for all arms and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from auxtask.backbones.pooling import MaskedPooling
+from auxtask.data.text_batches import EncodedTexts, length_sorted_batches
+from auxtask.framework import keras, tf
+from auxtask.transfer.cutting import cuts
+
+
+def text_features(
+    backbone: keras.Model,
+    texts: EncodedTexts,
+    pooling: str = "mean",
+    tokens_per_batch: int = 8192,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """Pool the output of every layer group.
+
+    Parameters
+    ----------
+    backbone : keras.Model
+        From `language_model`.
+    texts : EncodedTexts
+        Made with the backbone's tokenizer.
+    pooling : {"mean", "cls", "max"}
+        Over each text's tokens, padding left out.
+    tokens_per_batch : int
+        Texts go through sorted by length, in batches of about this size.
+    progress : callable, optional
+        Told (texts done, texts in all, "") after each batch.
+
+    Returns
+    -------
+    dict of group name to float32 [num_texts, d]
+        From the input to the output; groups whose output is not one vector per token are left out.
+    """
+    names, model = _pooled_groups(backbone, pooling)
+    run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    features: dict[str, np.ndarray] = {}
+    done = 0
+    for indices, inputs in length_sorted_batches(texts, tokens_per_batch):
+        for name, rows in zip(names, run({k: tf.constant(v) for k, v in inputs.items()}), strict=True):
+            if name not in features:
+                features[name] = np.zeros((len(texts), rows.shape[-1]), np.float32)
+            features[name][indices] = rows
+        done += len(indices)
+        if progress is not None:
+            progress(done, len(texts), "")
+    return features
+
+
+def _pooled_groups(backbone: keras.Model, pooling: str) -> tuple[list[str], keras.Model]:
+    """Give the groups' names, and a model with one pooled output for each."""
+    mask = next(tensor for tensor in backbone.inputs if tensor.name.split(":")[0] == "attention_mask")
+    outputs: dict[str, Any] = {}
+    for cut in cuts(backbone):
+        if len(cut.shape) == 3:  # of several cuts in a group, the last one stays
+            outputs[cut.group] = MaskedPooling(pooling)([backbone.get_layer(cut.layer).output, mask])
+    if not outputs:
+        raise ValueError("no layer group of this backbone gives one vector per token: it is no language model")
+    return list(outputs), keras.Model(backbone.inputs, list(outputs.values()))

@@ -1,0 +1,103 @@
+"""The preset for texts: do two spans come from the same document?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from auxtask.backbones.pooling import pooled
+from auxtask.framework import keras, tf
+from auxtask.losses.supervised_contrastive import SupervisedContrastive
+from auxtask.tasks.identity_data import IdentityData
+from auxtask.tasks.same_identity import SameIdentity
+
+
+class SameDocument(SameIdentity):
+    """Same document or not? `SameIdentity` with documents for people and spans of text for photos.
+
+    Two spans of one text are a positive pair, the other texts of the batch the negatives. With the texts' few labels
+    for documents the same code asks "same label or not?", the idea of SetFit (Tunstall et al., 2022). Sources: Gao et
+    al., "SimCSE" (2021) for the loss; Giorgi et al., "DeCLUTR" (2021) for spans.
+
+    Parameters
+    ----------
+    backbone : keras.Model
+        From `language_model`; trained in place.
+    pooling : {"mean", "cls", "max"}
+        From tokens to one vector per span.
+    temperature : float
+        Of the supervised contrastive loss.
+
+    Examples
+    --------
+    >>> task = SameDocument(backbone)
+    >>> task.pretrain(DocumentSpans(cache, tokenizer, length=64), budget="10min")
+    """
+
+    def __init__(
+        self, backbone: keras.Model, pooling: str = "mean", temperature: float = 0.05, name: str | None = None
+    ) -> None:
+        super().__init__(pooled(backbone, pooling), SupervisedContrastive(temperature), name=name)
+        self.backbone = backbone
+
+    def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor:
+        """Give embeddings of unit length: float32 [n, d]."""
+        # No dropout: two spans differ enough, and half of the noise would be the network's own.
+        return super().call(inputs, training=False)
+
+    def pretrain(  # type: ignore[override]
+        self,
+        data: IdentityData,
+        validation: IdentityData | None = None,
+        budget: str | int = "10min",
+        learning_rate: float = 3e-5,
+        weight_decay: float = 0.01,
+        warmup: float = 0.1,
+        documents: int = 48,
+        spans: int = 2,
+        callbacks: Iterable[Any] = (),
+        seed: int = 0,
+        verbose: int = 0,
+    ) -> keras.Model:
+        """Train the backbone and give it back; settings as in `SameIdentity.pretrain`.
+
+        Parameters
+        ----------
+        data, validation : DocumentSpans
+            Of different texts. Or `EncodedTexts` with labels: same label or not?
+        documents, spans : int
+            A batch: so many documents, so many spans of each.
+
+        Returns
+        -------
+        keras.Model
+            The backbone. History and provenance are in `self.pretraining`.
+
+        Raises
+        ------
+        ValueError
+            No document has two spans; a setting is out of range; the loss is not finite.
+        """
+        super().pretrain(
+            data,
+            validation,
+            budget,
+            learning_rate,
+            weight_decay,
+            warmup,
+            ema=None,
+            people=documents,
+            photos=spans,
+            singles=0,
+            monitor=None,
+            callbacks=callbacks,
+            seed=seed,
+            verbose=verbose,
+        )
+        return self.backbone
+
+    def embed(self, items: Any) -> np.ndarray:
+        """Give the embeddings of spans: float32 [n, d], unit length."""
+        return np.asarray(self.predict(items, batch_size=64, verbose=0))

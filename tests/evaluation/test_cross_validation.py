@@ -1,0 +1,64 @@
+"""Choosing by held-out labels: folds are balanced, and the choice is that of scikit-learn's cross-validation."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import PredefinedSplit, cross_val_score
+
+from auxtask.evaluation.cross_validation import choose_by_folds, stratified_folds
+
+RANDOM = np.random.default_rng(0)
+LABELS = np.arange(40) % 2
+ROWS = RANDOM.normal(size=(40, 5)) + 0.8 * LABELS[:, None]
+
+
+def logistic(strength: float):
+    def fit(learned, judged):
+        return LogisticRegression(C=strength).fit(ROWS[learned], LABELS[learned]).predict_log_proba(ROWS[judged])
+
+    return fit
+
+
+def test_the_choice_is_scikit_learns() -> None:
+    strengths = (1e-4, 1e-2, 1.0, 100.0)
+    split = PredefinedSplit(stratified_folds(LABELS, 5, seed=3))
+    scores = [
+        cross_val_score(LogisticRegression(C=c), ROWS, LABELS, cv=split, scoring="neg_log_loss").mean()
+        for c in strengths
+    ]
+    chosen = choose_by_folds({c: logistic(c) for c in strengths}, LABELS, seed=3)
+    assert chosen == strengths[int(np.argmax(scores))]
+
+
+@given(st.lists(st.integers(2, 9), min_size=2, max_size=4), st.integers(2, 6), st.integers(0, 99))
+def test_folds_hold_every_class_evenly(counts: list[int], num_folds: int, seed: int) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    folds = stratified_folds(labels, num_folds, seed)
+    used = min(num_folds, *counts)
+    assert set(folds) == set(range(used))
+    for label in range(len(counts)):
+        each = np.bincount(folds[labels == label], minlength=used)
+        assert each.max() - each.min() <= 1
+    sizes = np.bincount(folds)
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_held_out_labels_are_never_learned_from() -> None:
+    met = []
+
+    def watch(learned, judged):
+        met.append((set(learned), set(judged)))
+        return np.zeros((len(judged), 2))
+
+    choose_by_folds({"a": watch, "b": watch}, LABELS)
+    assert all(not learned & judged for learned, judged in met)
+    assert set().union(*(judged for _, judged in met)) == set(range(40))
+
+
+def test_bad_input() -> None:
+    with pytest.raises(ValueError, match="no candidate"):
+        choose_by_folds({}, LABELS)
+    with pytest.raises(ValueError, match="two examples of every class"):
+        choose_by_folds({"a": logistic(1), "b": logistic(2)}, np.array([0, 0, 1]))

@@ -1,0 +1,64 @@
+"""Same document or not: spans of one text come nearer than spans of others."""
+
+import numpy as np
+import pytest
+
+from auxtask.backbones.language import language_backbone
+from auxtask.backbones.language_config import LanguageConfig
+from auxtask.backbones.pooling import pooled
+from auxtask.backbones.text_features import text_features
+from auxtask.data.corpora import Corpus
+from auxtask.data.text_batches import EncodedTexts
+from auxtask.data.text_spans import DocumentSpans
+from auxtask.data.token_cache import TokenCache
+from auxtask.data.tokenizer import TextTokenizer
+from auxtask.framework import keras
+from auxtask.tasks.same_document import SameDocument
+from auxtask.transfer.groups import layer_groups
+
+TOPICS = {"sea": "ship wave salt shore sail", "wood": "tree leaf moss bark root", "town": "street shop lamp bus door"}
+
+
+def small_model(vocab_size: int) -> keras.Model:
+    config = LanguageConfig("bert", vocab_size, hidden_size=32, num_layers=2, num_heads=2, intermediate_size=64)
+    return language_backbone(config, seed=0)
+
+
+def documents(number: int, seed: int) -> list[str]:
+    random = np.random.default_rng(seed)
+    topics = [words.split() for words in TOPICS.values()]
+    return [" ".join(random.choice(topics[i % 3], 30)) for i in range(number)]
+
+
+@pytest.fixture(scope="module")
+def spans(tmp_path_factory) -> tuple[TextTokenizer, DocumentSpans, DocumentSpans]:
+    folder = tmp_path_factory.mktemp("text")
+    corpus = Corpus.of(documents(90, 0))
+    tokenizer = TextTokenizer.train(corpus, vocab_size=100, min_frequency=1)
+    seen = TokenCache.write(folder / "a", corpus, tokenizer)
+    other = TokenCache.write(folder / "b", Corpus.of(documents(30, 1)), tokenizer)
+    return tokenizer, DocumentSpans(seen, tokenizer, 14), DocumentSpans(other, tokenizer, 14, redraw=False)
+
+
+def test_training_pulls_spans_of_a_document_together_and_gives_the_backbone_back(spans) -> None:
+    tokenizer, seen, other = spans
+    backbone = small_model(tokenizer.vocab_size)
+    before = [weight.numpy() for weight in backbone.weights]
+    task = SameDocument(backbone)
+    given = task.pretrain(seen, other, budget="60steps", learning_rate=1e-3, documents=6)
+    assert given is backbone
+    assert any((weight.numpy() != old).any() for weight, old in zip(backbone.weights, before, strict=True))
+    assert task.pretraining is not None
+    # Documents of one topic cannot be told apart: chance among them, certainty between topics.
+    assert task.pretraining.history[-1]["val_auc"] > 0.75
+    assert layer_groups(given).names == ("embeddings", "layer0", "layer1")
+
+
+def test_features_are_the_pooled_outputs_of_every_layer(spans) -> None:
+    tokenizer, *_ = spans
+    backbone = small_model(tokenizer.vocab_size)
+    texts = EncodedTexts(["ship wave", "tree leaf moss bark root tree", "bus"], tokenizer, 16)
+    features = text_features(backbone, texts)
+    assert list(features) == ["embeddings", "layer0", "layer1"]
+    last = pooled(backbone, "mean").predict(texts.padded(np.arange(3)), verbose=0)
+    np.testing.assert_allclose(features["layer1"], last, atol=1e-5)
