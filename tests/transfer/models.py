@@ -9,11 +9,16 @@ by accident.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from auxtask.backbones.language import language_backbone
+from auxtask.backbones.language_config import FAMILIES, LanguageConfig
+from auxtask.backbones.pooling import pooled
 from auxtask.framework import keras, tf
+from auxtask.transfer.heads import add_head
 
 L = keras.layers
 
@@ -44,12 +49,15 @@ def same_bits(a: Any, b: Any) -> bool:
 
 
 def example(model: Any, seed: int = 0, batch: int = 3) -> Any:
-    """A batch for `model`, an array or a list of arrays: floats in 0..1, whole numbers in 1..4 (0 pads)."""
+    """A batch for `model`, an array or a list of arrays: floats in 0..1, whole numbers in 1..4 (0 pads), 0/1 masks."""
     rng = np.random.default_rng(seed)
     arrays = []
     for tensor in model.inputs:
         shape = (batch, *(8 if size is None else size for size in tensor.shape[1:]))
-        if tensor.dtype.is_integer:
+        if tensor.name == "attention_mask":
+            arrays.append(np.arange(shape[1]) < rng.integers(1, shape[1] + 1, (batch, 1)))
+            arrays[-1] = arrays[-1].astype(tensor.dtype.name)
+        elif tensor.dtype.is_integer:
             arrays.append(rng.integers(1, 5, shape).astype(tensor.dtype.name))
         else:
             arrays.append(rng.random(shape).astype(tensor.dtype.name))
@@ -244,6 +252,23 @@ def auxiliary_output() -> Any:
     return shaken(keras.Model(inputs, [late, early], name="auxiliary_zoo"))
 
 
+def language(family: str) -> Any:
+    """A tiny language model, mean-pooled, with a classifier."""
+    config = LanguageConfig(
+        family,
+        vocab_size=9,
+        hidden_size=8,
+        num_layers=3,
+        num_heads=2,
+        intermediate_size=6,
+        embedding_size=4 if family == "electra" else None,
+        max_positions=16,
+        num_token_types=0 if family == "distilbert" else 1,
+        pad_token_id=1 if family == "roberta" else 0,
+    )
+    return shaken(add_head(pooled(language_backbone(config), "mean"), 2))
+
+
 ZOO: dict[str, Callable[[], Any]] = {
     "sequential": sequential,
     "built_late": built_late,
@@ -257,6 +282,7 @@ ZOO: dict[str, Callable[[], Any]] = {
     "shared": shared,
     "siamese": siamese,
     "auxiliary_output": auxiliary_output,
+    **{family: partial(language, family) for family in FAMILIES},
 }
 
 
