@@ -37,6 +37,14 @@ def exported(family: str, folder: Path, **settings: Any) -> keras.Model:
     return model
 
 
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: Any) -> Path:
+    """A folder that one export wrote, for tests that spoil a copy of it."""
+    folder = tmp_path_factory.mktemp("bert") / "exported"
+    exported("bert", folder)
+    return folder
+
+
 def rewrite(folder: Path, change: Any) -> None:
     """Save the tensors of `model.safetensors` anew as `change` makes them."""
     path = folder / "model.safetensors"
@@ -52,13 +60,13 @@ def edit_config(folder: Path, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize(("task", "safe"), [("Model", True), ("ForMaskedLM", False), ("ForMaskedLM", True)])
+@pytest.mark.parametrize(("task", "safe"), [("Model", True), ("ForMaskedLM", False)])
 def test_weights_load_from_both_of_tensorflows_files_with_or_without_a_head(
     tmp_path: Path, family: str, task: str, safe: bool
 ) -> None:
     original = saved(family, tmp_path, task, safe)
     inputs = batch(family=family)
-    model = reuse(language_model(tmp_path), upto="layer2")
+    model = reuse(language_model(tmp_path), upto="layer1")
     np.testing.assert_allclose(model(inputs), hidden_states(original, inputs)[-1], atol=1e-6)
 
 
@@ -119,11 +127,11 @@ def refused(folder: Any, *words: str) -> None:
         assert word in text, text
 
 
-def test_a_pickle_is_refused_unread_and_the_safe_way_named(tmp_path: Path) -> None:
-    exported("bert", tmp_path)
-    (tmp_path / "model.safetensors").unlink()
-    (tmp_path / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
-    refused(tmp_path, "pickle", "safetensors")
+def test_a_pickle_is_refused_unread_and_the_safe_way_named(bert: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(bert, tmp_path / "pickled")
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
+    refused(folder, "pickle", "safetensors")
 
 
 @pytest.mark.parametrize(
@@ -139,13 +147,15 @@ def test_a_pickle_is_refused_unread_and_the_safe_way_named(tmp_path: Path) -> No
         ({"num_attention_heads": 3}, ["num_heads=3"]),
         ({"vocab_size": "many"}, ["vocab_size='many'"]),
         ({"vocab_size": 41}, ["word_embeddings.weight is [40, 16], expected [41, 16]"]),
-        ({"num_hidden_layers": 4}, ["encoder.layer.3", "missing"]),
+        ({"num_hidden_layers": 3}, ["encoder.layer.2", "missing"]),
     ],
 )
-def test_a_model_that_cannot_be_a_chain_is_refused(tmp_path: Path, changes: dict[str, Any], words: list[str]) -> None:
-    exported("bert", tmp_path)
-    edit_config(tmp_path, **changes)
-    refused(tmp_path, *words)
+def test_a_model_that_cannot_be_a_chain_is_refused(
+    bert: Path, tmp_path: Path, changes: dict[str, Any], words: list[str]
+) -> None:
+    folder = shutil.copytree(bert, tmp_path / "changed")
+    edit_config(folder, **changes)
+    refused(folder, *words)
 
 
 def test_a_roberta_with_another_pad_token_is_refused(tmp_path: Path) -> None:
@@ -161,9 +171,9 @@ def test_code_that_a_checkpoint_brings_along_is_not_run(tmp_path: Path) -> None:
     assert state(language_model(tmp_path)) == state(model)
 
 
-def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
+def test_damaged_and_missing_files_are_named(bert: Path, tmp_path: Path) -> None:
     refused(tmp_path, "config.json")
-    exported("bert", tmp_path / "model")
+    shutil.copytree(bert, tmp_path / "model")
     (tmp_path / "model" / "model.safetensors").write_bytes(b"rubbish")
     refused(tmp_path / "model", "model.safetensors")
     (tmp_path / "model" / "config.json").write_text("[1")
@@ -173,9 +183,9 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
     refused(tmp_path / "model", "no weights", "model.safetensors")
 
 
-def test_an_index_cannot_point_outside_its_folder(tmp_path: Path) -> None:
-    exported("bert", tmp_path / "a")
-    exported("bert", tmp_path / "b")
+def test_an_index_cannot_point_outside_its_folder(bert: Path, tmp_path: Path) -> None:
+    shutil.copytree(bert, tmp_path / "a")
+    shutil.copytree(bert, tmp_path / "b")
     (tmp_path / "b" / "model.safetensors").unlink()
     index = {"weight_map": {"x": "../a/model.safetensors"}}
     (tmp_path / "b" / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -249,12 +259,12 @@ def test_an_export_loads_in_transformers_with_equal_hidden_states(tmp_path: Path
 
 
 def test_a_chain_cut_short_with_pooling_and_head_exports_its_layers(tmp_path: Path) -> None:
-    model = reuse(pooled(reuse(backbone(), upto="layer1")), head=2)
+    model = reuse(pooled(reuse(backbone(), upto="layer0")), head=2)
     save_for_transformers(model, tmp_path)
     loaded, inputs = transformers.TFAutoModel.from_pretrained(tmp_path), batch()
-    assert loaded.config.num_hidden_layers == 2
+    assert loaded.config.num_hidden_layers == 1
     np.testing.assert_allclose(
-        reuse(model, upto="layer1")(inputs), pooled_by_hand(hidden_states(loaded, inputs)[-1], inputs), atol=1e-6
+        reuse(model, upto="layer0")(inputs), pooled_by_hand(hidden_states(loaded, inputs)[-1], inputs), atol=1e-6
     )
 
 

@@ -43,7 +43,7 @@ def test_pooling_shares_the_backbones_layers_and_keeps_its_groups() -> None:
     model = pooled(backbone)
     assert model.output_shape == (None, 16)
     assert state(model) == state(backbone)
-    assert model.get_layer("layer1") is backbone.get_layer("layer1")
+    assert model.get_layer("layer0") is backbone.get_layer("layer0")
     assert layer_groups(model).names == layer_groups(backbone).names
     assert list(layer_groups(reuse(model, head=2)).names)[-1] == "head"
 
@@ -52,7 +52,7 @@ def test_berts_own_pooler_makes_room() -> None:
     backbone = shaken(language_backbone(config("bert"), pooler=True))
     model, inputs = pooled(backbone, "mean"), batch()
     assert "pooler" not in layer_groups(model).names
-    np.testing.assert_array_equal(model(inputs), pooled(reuse(backbone, upto="layer2"))(inputs))
+    np.testing.assert_array_equal(model(inputs), pooled(reuse(backbone, upto="layer1"))(inputs))
 
 
 def test_what_cannot_be_pooled_is_refused() -> None:

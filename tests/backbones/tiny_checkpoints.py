@@ -11,14 +11,14 @@ from auxtask.framework import keras, transformers
 
 FAMILIES = ("bert", "roberta", "distilbert", "electra")
 _SIZES = {"vocab_size": 40, "max_position_embeddings": 16, "initializer_range": 0.3}
-_BERT = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24}
+_BERT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 
 
 def config(family: str, **changes: Any) -> Any:
     """Settings of a tiny model, with `changes`."""
     if family == "distilbert":
         made = transformers.DistilBertConfig
-        own = {"dim": 16, "n_layers": 3, "n_heads": 2, "hidden_dim": 24}
+        own = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24}
     else:
         made = {
             "bert": transformers.BertConfig,
@@ -35,7 +35,7 @@ def reference(family: str, task: str = "Model", seed: int = 0, **changes: Any) -
     """A model of transformers' own (`task`: Model, ForMaskedLM, …) with weights that no initialiser gives."""
     name = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert", "electra": "Electra"}[family]
     model = getattr(transformers, f"TF{name}{task}")(config(family, **changes))
-    model.build()
+    model.build_in_name_scope()  # plain `build` gives names that transformers itself does not load again
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         weight.assign(rng.normal(0.0, 0.3, weight.shape))
