@@ -304,7 +304,7 @@ def _held_out(component: np.ndarray, fraction: float, random: np.random.Generato
 def _others(labels: np.ndarray, row: int, alike: bool) -> np.ndarray:
     """Give the photos of the same person but this one, or those of all others."""
     mates = labels == labels[row]
-    mates[row] = alike is False
+    mates[row] = not alike  # itself is neither a mate nor another
     return np.flatnonzero(mates if alike else ~mates)
 
 
