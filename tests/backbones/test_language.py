@@ -18,8 +18,7 @@ from auxtask.transfer.fine_tuning import fine_tune
 from auxtask.transfer.freezing import freeze
 from auxtask.transfer.groups import layer_groups
 from auxtask.transfer.plans import Phase
-from tests.backbones.tiny_checkpoints import FAMILIES, batch, config, hidden_states, saved, state
-from tests.transfer.models import shaken
+from tests.backbones.tiny_checkpoints import FAMILIES, backbone, batch, config, hidden_states, saved, state
 
 GROUPS = ["embeddings", "layer0", "layer1"]
 
@@ -32,10 +31,6 @@ def checkpoints(tmp_path_factory: Any) -> dict[str, Any]:
         folder = tmp_path_factory.mktemp(family)
         made[family] = (folder, saved(family, folder))
     return made
-
-
-def backbone(family: str = "bert", **settings: Any) -> keras.Model:
-    return shaken(language_backbone(config(family), **settings))
 
 
 def steps(model: Any, inputs: Any, count: int = 2) -> None:

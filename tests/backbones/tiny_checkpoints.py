@@ -7,7 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from auxtask.backbones.checkpoint_export import save_for_transformers
+from auxtask.backbones.language import language_backbone
 from auxtask.framework import keras, transformers
+from auxtask.transfer.weights import weights_by_path
+from tests.transfer.models import shaken
 
 FAMILIES = ("bert", "roberta", "distilbert", "electra")
 _SIZES = {"vocab_size": 40, "max_position_embeddings": 16, "initializer_range": 0.3}
@@ -68,8 +72,18 @@ def hidden_states(model: Any, inputs: dict[str, np.ndarray]) -> list[np.ndarray]
     return [np.asarray(h) for h in model(inputs, output_hidden_states=True).hidden_states]
 
 
+def backbone(family: str = "bert", **settings: Any) -> keras.Model:
+    """A chain of ours with the same settings, and weights that no initialiser gives."""
+    return shaken(language_backbone(config(family), **settings))
+
+
+def exported(family: str, folder: Path) -> keras.Model:
+    """A chain of ours, saved in `folder` for transformers."""
+    model = backbone(family)
+    save_for_transformers(model, folder)
+    return model
+
+
 def state(model: keras.Model) -> dict[str, bytes]:
     """Every weight by path, as bytes."""
-    from auxtask.transfer.weights import weights_by_path
-
     return {path: weight.numpy().tobytes() for path, weight in weights_by_path(model).items()}
