@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from tf_keras import Model as Model
 
+    from auxtask.backbones.checkpoint_export import save_for_transformers as save_for_transformers
     from auxtask.backbones.checkpoint_files import checkpoint_folder as checkpoint_folder
     from auxtask.backbones.conv import residual_backbone as residual_backbone
     from auxtask.backbones.description import read_description as read_description
@@ -179,6 +180,7 @@ _HOME = {
     "roc_curve": "auxtask.evaluation.verification",
     "run": "auxtask.runs.program",
     "save_backbone": "auxtask.backbones.saving",
+    "save_for_transformers": "auxtask.backbones.checkpoint_export",
     "scored_arm": "auxtask.evaluation.text_arms",
     "set_groups": "auxtask.transfer.groups",
     "t_interval": "auxtask.evaluation.statistics",
