@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from auxtask.data.duplicates import drop_duplicates as drop_duplicates
     from auxtask.data.face_pairs import FacePairs as FacePairs
     from auxtask.data.faces import FaceData as FaceData
+    from auxtask.data.identity_batches import batch_size as batch_size
     from auxtask.data.identity_batches import identity_batches as identity_batches
     from auxtask.data.masking import Masking as Masking
     from auxtask.data.overlap import refuse_overlap as refuse_overlap
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from auxtask.evaluation.text_arms import chosen_arm as chosen_arm
     from auxtask.evaluation.text_arms import log_mixture as log_mixture
     from auxtask.evaluation.text_arms import log_probe as log_probe
+    from auxtask.evaluation.text_arms import log_probes as log_probes
     from auxtask.evaluation.text_arms import log_tfidf as log_tfidf
     from auxtask.evaluation.text_arms import probe_arm as probe_arm
     from auxtask.evaluation.text_arms import scored_arm as scored_arm
@@ -137,6 +139,7 @@ _HOME = {
     "WeightAverage": "auxtask.training.callbacks",
     "WeightedSum": "auxtask.losses.weighted_sum",
     "as_dataset": "auxtask.training.inputs",
+    "batch_size": "auxtask.data.identity_batches",
     "best_threshold": "auxtask.evaluation.verification",
     "checkpoint_folder": "auxtask.backbones.checkpoint_files",
     "chosen_arm": "auxtask.evaluation.text_arms",
@@ -157,6 +160,7 @@ _HOME = {
     "load": "auxtask.deployment.loading",
     "log_mixture": "auxtask.evaluation.text_arms",
     "log_probe": "auxtask.evaluation.text_arms",
+    "log_probes": "auxtask.evaluation.text_arms",
     "log_tfidf": "auxtask.evaluation.text_arms",
     "logistic_head": "auxtask.evaluation.probes",
     "nearest_mean_head": "auxtask.evaluation.probes",

@@ -84,7 +84,7 @@ def pretrained(name: str, config: Config, run: at.Run, strangers: at.FaceData) -
     batch = BATCH | changes
     backbone = at.residual_backbone(**NETWORK | network, seed=run.seed)
     same_face = at.SameFace(backbone, **task, seed=run.seed)
-    photos = batch_photos(batch)
+    photos = at.batch_size(strangers.labels, **batch)
     steps = 5 if config.quick else config.steps * 240 // photos  # every candidate sees as many photos
     same_face.pretrain(
         strangers, budget=f"{steps}steps", **batch, seed=run.seed,
@@ -93,11 +93,6 @@ def pretrained(name: str, config: Config, run: at.Run, strangers: at.FaceData) -
     assert same_face.pretraining is not None
     at.save_backbone(backbone, folder, same_face.pretraining.provenance, {"size": SIZE})
     return backbone
-
-
-def batch_photos(batch: dict[str, Any]) -> int:
-    """Count the photos of a batch."""
-    return int(batch["people"] * batch["photos"] + batch["singles"])
 
 
 def judge(

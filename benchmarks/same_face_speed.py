@@ -27,7 +27,6 @@ import auxtask as at
 
 NETWORK: dict[str, Any] = {"size": 72, "stages": (64, 128, 256), "strides": (2, 2, 2), "stem": 24, "dropout": 0.2}
 BATCH: dict[str, Any] = {"people": 96, "photos": 2, "singles": 48}
-NUM_PHOTOS = 240
 WARM_UP = 5  # steps that trace and fill buffers, not timed
 
 
@@ -41,16 +40,25 @@ class Config:
     quick: bool = at.option(False, "one round of few steps: to see that everything runs")
 
 
-class Clock(at.keras.callbacks.Callback):
+class Clock:
     """Times the steps after the first `WARM_UP`."""
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+    def __init__(self) -> None:
+        self.count, self.began, self.ended = 0, 0.0, 0.0
+
+    def callback(self) -> Any:
+        """Give the Keras callback that drives it."""
+        return at.keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: self.begin(), on_train_batch_end=lambda batch, logs: self.end()
+        )
+
+    def begin(self) -> None:
         """Start when the warm-up is over."""
-        self.count = getattr(self, "count", 0) + 1
+        self.count += 1
         if self.count == WARM_UP + 1:
             self.began = time.perf_counter()
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def end(self) -> None:
         """Note the time; the last one counts."""
         self.ended = time.perf_counter()
 
@@ -78,9 +86,9 @@ def main(config: Config, run: at.Run) -> None:
                 measured["pytorch"].append(pytorch_steps(config.pytorch, steps))
             bar.update(number + 1, rounds, "")
     own, bare, explicit, torch = (np.array(measured[side]) for side in measured)
-    photos_per_batch = 2 * 96  # the drawn people all have three photos: there are no singles to fill the batch up
+    photos_per_batch = at.batch_size(several.labels, **BATCH)
     distinct = distinct_pairs(several, steps) / steps
-    ratios = {"pairs_ratio": own * distinct / (explicit * 96), "bare_step_ratio": own / bare}
+    ratios = {"pairs_ratio": own * distinct / (explicit * BATCH["people"]), "bare_step_ratio": own / bare}
     if config.pytorch:
         ratios["pytorch_ratio"] = bare / torch
     for metric, values in ratios.items():
@@ -94,25 +102,31 @@ def main(config: Config, run: at.Run) -> None:
 def own_steps(task: Any, data: at.FaceData, steps: int) -> float:
     """Steps per second of `pretrain` as a recipe calls it."""
     clock = Clock()
-    task.pretrain(data, budget=f"{steps + WARM_UP}steps", **BATCH, callbacks=[clock])
+    task.pretrain(data, budget=f"{steps + WARM_UP}steps", **BATCH, callbacks=[clock.callback()])
     return clock.steps_per_second
 
 
 def bare_steps(task: Any, steps: int) -> float:
     """Steps per second of the compiled task's train step on one constant batch."""
     random = np.random.default_rng(0)
-    photos = random.uniform(0, 255, (192, 72, 72, 3)).astype("float32")
+    photos = random.uniform(0, 255, (2 * BATCH["people"], 72, 72, 3)).astype("float32")
     clock = Clock()
-    labels = np.repeat(np.arange(96, dtype="int32"), 2)
-    batches = at.as_dataset((photos, labels), 192).cache().repeat()
-    task.fit(batches, steps_per_epoch=steps + WARM_UP, epochs=1, callbacks=[clock], verbose=0)
+    labels = np.repeat(np.arange(BATCH["people"], dtype="int32"), 2)
+    batches = at.as_dataset((photos, labels), len(labels)).cache().repeat()
+    task.fit(batches, steps_per_epoch=steps + WARM_UP, epochs=1, callbacks=[clock.callback()], verbose=0)
     return clock.steps_per_second
 
 
 def pair_steps(task: Any, pairs: at.FacePairs, steps: int) -> float:
-    """Steps per second of the two-tower task: as many photos in a batch, as 96 explicit pairs."""
+    """Steps per second of the two-tower task: as many photos in a batch, as explicit pairs."""
     clock = Clock()
-    task.pretrain(pairs, validation=None, budget=f"{steps + WARM_UP}steps", batch_size=96, callbacks=[clock])
+    task.pretrain(
+        pairs,
+        validation=None,
+        budget=f"{steps + WARM_UP}steps",
+        batch_size=BATCH["people"],
+        callbacks=[clock.callback()],
+    )
     return clock.steps_per_second
 
 

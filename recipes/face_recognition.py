@@ -162,7 +162,7 @@ def pretrain(config: Config, run: at.Run, settings: Settings, strangers: at.Face
     task.pretrain(
         seen, held_out, budget=length, **batch, seed=run.seed,
         callbacks=run.callbacks(
-            label="same face", items_per_step=batch["people"] * batch["photos"] + batch["singles"], unit="photos"
+            label="same face", items_per_step=at.batch_size(seen.labels, **batch), unit="photos"
         ),
     )  # fmt: skip
     assert task.pretraining is not None

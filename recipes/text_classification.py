@@ -124,20 +124,15 @@ def language_model(config: Config, run: at.Run, data: at.TextData) -> tuple[at.M
     source = config.source or ("pretrain" if config.dataset == "drawn" else "reuse")
     if (run.folder / "backbone").exists():  # --resume
         return at.load(run.folder), at.TextTokenizer.load(run.folder / "tokenizer")
-    if source == "reuse":
+    if source != "pretrain":
         backbone, tokenizer = at.language_model(config.model), at.TextTokenizer.load(at.checkpoint_folder(config.model))
-    else:
+    if source != "reuse":
         corpus, report = at.drop_duplicates(data.unlabelled, list(data.test.texts))
         run.note(report.sentence("unlabelled texts", "test set", "left out"))
         held_in, held_out = corpus.split(0.02, seed=run.seed)
         if source == "pretrain":
             tokenizer = at.TextTokenizer.train(held_in, vocab_size=4000 if config.dataset == "drawn" else 16_000)
             backbone = at.language_backbone("tiny" if config.dataset == "drawn" else "mini", tokenizer.vocab_size)
-        else:
-            backbone, tokenizer = (
-                at.language_model(config.model),
-                at.TextTokenizer.load(at.checkpoint_folder(config.model)),
-            )
         backbone = pretrain(config, run, backbone, tokenizer, held_in, held_out, source)
     tokenizer.save(run.folder / "tokenizer")
     return backbone, tokenizer
@@ -178,7 +173,7 @@ def standardised_features(backbone: at.Model, encoded: Any, num_pool: int, run: 
 def make_families(config: Config, texts: list[str], layers: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """Give the classifiers among which cross-validation on the labels at hand chooses, by arm."""
     tfidf = {f"C={c:g}": at.log_tfidf(texts, c) for c in (1.0, 10.0, 100.0)}
-    probe = {f"{name}, C={c:g}": at.log_probe(rows, c) for name, rows in layers.items() for c in (0.001, 0.01, 0.1)}
+    probe = at.log_probes(layers, (0.001, 0.01, 0.1))
     mixture = {name: at.log_mixture(one, tfidf["C=10"]) for name, one in probe.items()}
     return {"tfidf": tfidf, "probe": probe, "mixture": mixture}
 

@@ -143,6 +143,7 @@ class _Walk:
         self.where = "the model"
 
     def layer(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a layer's entry with what may be built of it, and nothing else."""
         config = entry.get("config")
         before, self.where = self.where, _title(entry)
         kind = self._class(entry)

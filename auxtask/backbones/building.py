@@ -55,6 +55,7 @@ class _Builder:
         return {**{name: _import(HOUSE_LAYERS[name]) for name in used}, **self.custom}
 
     def make(self, entry: Mapping[str, Any]) -> keras.layers.Layer:
+        """Build one layer from its checked entry; a shared layer is built once."""
         key = entry.get("shared_object_id")
         if key in self.shared:
             return self.shared[key]

@@ -106,18 +106,22 @@ class _Builder:
         self._random = None if seed is None else np.random.default_rng(seed)
 
     def begin(self, group: str, tensor: Any = None) -> Any:
+        """Open a group: what is added from now on belongs to it."""
         self.groups[group] = []
         return tensor
 
     def add(self, layer: Any, x: Any) -> Any:
+        """Call a layer that belongs to the open group."""
         self.groups[list(self.groups)[-1]].append(layer.name)
         return layer(x)
 
     def initializer(self) -> Any:
+        """Give start weights with the stream's next seed."""
         seed = None if self._random is None else int(self._random.integers(2**31))
         return keras.initializers.GlorotUniform(seed=seed)
 
     def convolve(self, x: Any, filters: int, width: int, stride: int, name: str, gamma: str = "ones") -> Any:
+        """Add a convolution and its BatchNorm."""
         convolution = layers.Conv2D(
             filters,
             width,
@@ -131,6 +135,7 @@ class _Builder:
         return self.add(norm, self.add(convolution, x))
 
     def residual(self, x: Any, filters: int, stride: int, squeeze: int, name: str) -> Any:
+        """Add a block of two convolutions and its shortcut."""
         y = self.convolve(x, filters, 3, stride, f"{name}_1")
         y = self.add(layers.ReLU(name=f"{name}_1_relu"), y)
         y = self.convolve(y, filters, 3, 1, f"{name}_2", gamma="zeros")

@@ -39,16 +39,14 @@ def pooled(backbone: keras.Model, pooling: str = "mean") -> keras.Model:
     if pooling not in KINDS:
         raise ValueError(f"pooling={pooling!r}: expected one of {', '.join(KINDS)}")
     graph = read_graph(backbone)
-    masks = [tensor for tensor in backbone.inputs if tensor.node.layer.name == "attention_mask"]
-    if not masks:
-        raise ValueError(f"{graph.name} has no input attention_mask, so which tokens are padding is unknown")
+    mask = attention_mask_of(backbone)
     hidden = backbone.outputs[0]
     if isinstance(hidden.node.layer, FirstTokenPooler):
         hidden = hidden.node.keras_inputs[0]
     if len(backbone.outputs) > 1 or len(hidden.shape) != 3:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in backbone.outputs)
         raise ValueError(f"{graph.name} puts out {shapes}; pooling needs one vector per token, [n, t, d]")
-    output = MaskedPooling(pooling, name="text_pool")([hidden, masks[0]])
+    output = MaskedPooling(pooling, name="text_pool")([hidden, mask])
     model = keras.Model(backbone._nested_inputs, output, name=backbone.name)
     groups = kept_groups(backbone)
     if groups is not None:
@@ -56,6 +54,14 @@ def pooled(backbone: keras.Model, pooling: str = "mean") -> keras.Model:
         kept = {name: [path for path in paths if path.split("/")[0] in there] for name, paths in groups.items()}
         set_groups(model, {name: paths for name, paths in kept.items() if paths})
     return model
+
+
+def attention_mask_of(backbone: keras.Model) -> Any:
+    """Give a language model's input that says which tokens are padding; ValueError if it has none."""
+    for tensor in backbone.inputs:
+        if tensor.node.layer.name == "attention_mask":
+            return tensor
+    raise ValueError(f"{backbone.name} has no input attention_mask, so which tokens are padding is unknown")
 
 
 class MaskedPooling(keras.layers.Layer):

@@ -205,6 +205,7 @@ def _mark_shared(architecture: dict[str, Any], model: keras.Model) -> None:
     places: dict[int, list[dict[str, Any]]] = {}
 
     def visit(config: dict[str, Any], inside: keras.Model) -> None:
+        """Note each layer's places, nested models included."""
         layers = {layer.name: layer for layer in inside.layers}
         for entry in config["layers"]:
             layer = layers.get(entry.get("name", entry["config"].get("name")))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from auxtask.backbones.pooling import MaskedPooling
+from auxtask.backbones.pooling import MaskedPooling, attention_mask_of
 from auxtask.data.text_batches import EncodedTexts, length_sorted_batches
 from auxtask.framework import keras, tf
 from auxtask.transfer.cutting import cuts
@@ -57,7 +57,7 @@ def text_features(
 
 def _pooled_groups(backbone: keras.Model, pooling: str) -> tuple[list[str], keras.Model]:
     """Give the groups' names, and a model with one pooled output for each."""
-    mask = next(tensor for tensor in backbone.inputs if tensor.name.split(":")[0] == "attention_mask")
+    mask = attention_mask_of(backbone)
     outputs: dict[str, Any] = {}
     for cut in cuts(backbone):
         if len(cut.shape) == 3:  # of several cuts in a group, the last one stays

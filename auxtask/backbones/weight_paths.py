@@ -57,6 +57,7 @@ def _walk(model: keras.Model) -> Iterator[tuple[str, Any]]:
     seen: set[int] = set()
 
     def visit(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+        """Yield what is at and below a node that was not met yet."""
         if isinstance(node, tf.Variable):
             yield path, node
             return

@@ -105,6 +105,7 @@ class _Scene:
         return (colours * (cast * self._photo["exposure"][:, None])[:, None]).astype(np.float32)
 
     def render(self, part: slice, noise: np.ndarray) -> np.ndarray:
+        """Draw a part of the photos."""
         photo = {name: value[part, None] for name, value in self._photo.items()}
         x, y = self._x - photo["shift_x"], self._y - photo["shift_y"]
         cos, sin = np.cos(photo["roll"]) / photo["scale"], np.sin(photo["roll"]) / photo["scale"]

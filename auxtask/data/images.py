@@ -103,6 +103,7 @@ def read_photos(
     images = np.empty((len(paths) if keep_images else 0, size, size, 3), np.uint8)
 
     def read(position: int) -> tuple[bytes, tuple[int, int]] | str:
+        """Read one photo into its place: its digest and original shape, or what is wrong with it."""
         name = os.fspath(paths[position])
         try:
             content = _file_bytes(name)

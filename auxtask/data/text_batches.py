@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -132,9 +132,16 @@ class EncodedTexts:
             batch = self.padded(chosen, width)
             return batch["input_ids"], batch["attention_mask"]
 
-        ids, mask = tf.numpy_function(read, [indices], (tf.int32, tf.int32), stateful=False)
-        shape = [indices.shape[0], width]
-        return {"input_ids": tf.ensure_shape(ids, shape), "attention_mask": tf.ensure_shape(mask, shape)}
+        return token_tensors(read, indices, width)
+
+
+def token_tensors(
+    read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], indices: tf.Tensor, width: int
+) -> dict[str, tf.Tensor]:
+    """Call `read`, which gives token numbers and mask, int32 [b, width] each, from inside a `tf.data` pipeline."""
+    ids, mask = tf.numpy_function(read, [indices], (tf.int32, tf.int32), stateful=False)
+    shape = [indices.shape[0], width]
+    return {"input_ids": tf.ensure_shape(ids, shape), "attention_mask": tf.ensure_shape(mask, shape)}
 
 
 def rounded_length(length: int, max_length: int) -> int:
@@ -194,6 +201,7 @@ def training_batches(texts: EncodedTexts, batch_size: int, seed: int = 0, pool: 
     random = np.random.default_rng(seed)
 
     def batches() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+        """Yield one pass, in an order of its own."""
         order = random.permutation(len(texts))
         for first in range(0, len(order), batch_size * pool):
             part = order[first : first + batch_size * pool]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from auxtask.data.text_batches import token_tensors
 from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import tf
@@ -98,9 +99,7 @@ class DocumentSpans:
         -------
         `input_ids` and `attention_mask`, int32 [b, length]
         """
-        ids, mask = tf.numpy_function(self._read, [indices], (tf.int32, tf.int32), stateful=False)
-        shape = [indices.shape[0], self.length]
-        return {"input_ids": tf.ensure_shape(ids, shape), "attention_mask": tf.ensure_shape(mask, shape)}
+        return token_tensors(self._read, indices, self.length)
 
     def positions(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give where in the cache the spans of these items begin and end: int64 [b] each.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
-__all__ = ["logistic_head", "nearest_mean_head"]
+__all__ = ["fit_logistic", "logistic_head", "nearest_mean_head"]
 
 
 def logistic_head(features: np.ndarray, labels: np.ndarray, strength: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
@@ -29,17 +30,22 @@ def logistic_head(features: np.ndarray, labels: np.ndarray, strength: float = 10
     ValueError
         Fewer than two classes, or one without an example.
     """
-    from sklearn.linear_model import LogisticRegression
-
     num_classes = _num_classes(features, labels)
-    with warnings.catch_warnings():
-        # One example of each class is what few labels mean, not a regression in disguise.
-        warnings.filterwarnings("ignore", message="The number of unique classes")
-        fitted = LogisticRegression(C=strength, max_iter=2000).fit(features, labels)
+    fitted = fit_logistic(features, labels, strength)
     kernel, bias = fitted.coef_.T, fitted.intercept_
     if num_classes == 2:  # scikit-learn keeps one column for two classes
         kernel, bias = np.concatenate([-kernel, kernel], 1) / 2, np.concatenate([-bias, bias]) / 2
     return kernel.astype(np.float32), bias.astype(np.float32)
+
+
+def fit_logistic(features: Any, labels: np.ndarray, strength: float) -> Any:
+    """Fit scikit-learn's logistic regression to features [n, d] (dense or sparse), as every probe here does."""
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        # One example of each class is what few labels mean, not a regression in disguise.
+        warnings.filterwarnings("ignore", message="The number of unique classes")
+        return LogisticRegression(C=strength, max_iter=2000).fit(features, labels)
 
 
 def nearest_mean_head(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

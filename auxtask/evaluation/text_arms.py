@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,8 +11,9 @@ import numpy as np
 from auxtask.evaluation.arms import Arm, Outcome
 from auxtask.evaluation.cross_validation import FitScore, choose_by_folds
 from auxtask.evaluation.examples import Examples
+from auxtask.evaluation.probes import fit_logistic
 
-__all__ = ["chosen_arm", "log_mixture", "log_probe", "log_tfidf", "probe_arm", "scored_arm"]
+__all__ = ["chosen_arm", "log_mixture", "log_probe", "log_probes", "log_tfidf", "probe_arm", "scored_arm"]
 
 Classifier = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(items to learn from, their labels, items to judge) -> log-probabilities [num_judged, num_classes]."""
@@ -38,7 +38,8 @@ def log_tfidf(texts: Sequence[str], strength: float) -> Classifier:
 
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
         features = words.fit_transform([texts[i] for i in train])
-        return _logistic(features, labels, words.transform([texts[i] for i in test]), strength)
+        judged = words.transform([texts[i] for i in test])
+        return np.asarray(fit_logistic(features, labels, strength).predict_log_proba(judged))
 
     return classify
 
@@ -54,9 +55,14 @@ def log_probe(features: np.ndarray, strength: float) -> Classifier:
     """
 
     def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-        return _logistic(features[train], labels, features[test], strength)
+        return np.asarray(fit_logistic(features[train], labels, strength).predict_log_proba(features[test]))
 
     return classify
+
+
+def log_probes(layers: Mapping[str, np.ndarray], strengths: Sequence[float]) -> dict[str, Classifier]:
+    """Make a probe of every layer with every penalty, by a name that says both."""
+    return {f"{name}, C={c:g}": log_probe(rows, c) for name, rows in layers.items() for c in strengths}
 
 
 def log_mixture(one: Classifier, other: Classifier) -> Classifier:
@@ -94,7 +100,7 @@ def probe_arm(layers: Mapping[str, np.ndarray], strengths: Sequence[float] = (0.
     strengths : sequence of float
         scikit-learn's C.
     """
-    return scored_arm({f"{name}, C={c:g}": log_probe(rows, c) for name, rows in layers.items() for c in strengths})
+    return scored_arm(log_probes(layers, strengths))
 
 
 def chosen_arm(families: Mapping[str, Mapping[str, Classifier]]) -> Callable[[int, Examples], str]:
@@ -119,12 +125,3 @@ def folded(classifiers: Mapping[Any, Classifier], train: Examples) -> dict[Any, 
         return classify(train.items[learned], train.labels[learned], train.items[judged])
 
     return {name: partial(fit, one) for name, one in classifiers.items()}
-
-
-def _logistic(features: Any, labels: np.ndarray, judged: Any, strength: float) -> np.ndarray:
-    from sklearn.linear_model import LogisticRegression
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The number of unique classes")
-        fitted = LogisticRegression(C=strength, max_iter=1000).fit(features, labels)
-    return np.asarray(fitted.predict_log_proba(judged))

@@ -145,7 +145,7 @@ def read_request(program: Program, arguments: argparse.Namespace) -> Request:
 
 def execute(request: Request) -> Run:
     """Open the run folder, run `main(config, run)` and finish the folder, whatever happens."""
-    if request.arguments.overwrite and request.program.check is not None:
+    if request.arguments.overwrite:
         # An earlier run is not thrown away for one whose data cannot be read.
         check_data(request, quiet=True)
     run = _open(request, None)

@@ -85,6 +85,7 @@ class MaskedWords(keras.Model):
         self.head.build((None, backbone.output_shape[-1]))
         self._table = table
         self._means = [keras.metrics.Mean(name=name) for name in ("loss", "masked_accuracy")]
+        self._compiled_judge = tf.function(self._judge)  # traced when it is first called
         self.built = True
 
     @property
@@ -140,17 +141,10 @@ class MaskedWords(keras.Model):
             held_out, self.tokenizer, self.batch_size, self.length, self.masking, max_batches=num_batches
         )
         loss, accuracy, number = 0.0, 0.0, 0
-        judge = self._judging or self._make_judging()
         for batch in batches:
-            one, right = judge(batch)
+            one, right = self._compiled_judge(*batch)
             loss, accuracy, number = loss + float(one), accuracy + float(right), number + 1
         return MaskedAccuracy(loss / number, accuracy / number)
-
-    _judging: Any = None
-
-    def _make_judging(self) -> Any:
-        self._judging = tf.function(lambda batch: self._judge(*batch))
-        return self._judging
 
     def pretrain(
         self,

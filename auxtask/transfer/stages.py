@@ -167,6 +167,7 @@ def _traced_shapes(graph: Graph, tensors: list[Tensor]) -> list[tuple[int, ...]]
     shapes: dict[Tensor, tuple[int, ...]] = {}
 
     def trace() -> None:
+        """Call the layers on zeros of a nominal size and note the shapes."""
         values: dict[Tensor, Any] = {}
         for tensor in graph.inputs:
             symbol = graph.symbol(tensor)
