@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from auxtask.evaluation.comparison import Outcome as Outcome
     from auxtask.evaluation.network_arms import linear_arm as linear_arm
     from auxtask.evaluation.network_arms import network_arm as network_arm
+    from auxtask.evaluation.probes import against_strangers as against_strangers
     from auxtask.evaluation.probes import logistic_head as logistic_head
     from auxtask.evaluation.probes import nearest_mean_head as nearest_mean_head
     from auxtask.evaluation.statistics import t_interval as t_interval
@@ -138,6 +139,7 @@ _HOME = {
     "Triplet": "auxtask.losses.triplet",
     "WeightAverage": "auxtask.training.callbacks",
     "WeightedSum": "auxtask.losses.weighted_sum",
+    "against_strangers": "auxtask.evaluation.probes",
     "as_dataset": "auxtask.training.inputs",
     "batch_size": "auxtask.data.identity_batches",
     "best_threshold": "auxtask.evaluation.verification",

@@ -29,12 +29,15 @@ CANDIDATES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "margin3": ({}, {"margin_weight": 3.0}, {}),
     "all_classes": ({}, {"margin_weight": 1.0, "class_photos": 1}, {}),
     "half_batch": ({}, {"margin_weight": 1.0}, {"people": 48, "singles": 24}),
+    "half_batch_dropout": ({"dropout": 0.4}, {"margin_weight": 1.0}, {"people": 48, "singles": 24}),
     "deep": ({"blocks": (1, 2, 1)}, {"margin_weight": 1.0}, {}),
 }
+# What can be searched: heads on each frozen candidate, then on the first candidate the arms that train.
+SEARCHES = ("heads", "scratch", "tune")
 # epochs of 50 batches, peak rate, photos in a batch
-SCHEDULES = ((12, 3e-3, 16), (6, 3e-3, 32), (6, 1e-3, 32))
-# epochs of 50 batches, rate of the head, rate of all, photos in a batch
-TUNINGS = ((6, 1e-3, 1e-4, 16), (6, 3e-3, 3e-4, 16))
+SCHEDULES = ((24, 3e-3, 16), (12, 3e-3, 16), (6, 3e-3, 32), (6, 1e-3, 32))
+# epochs of 50 batches, peak rate (the head starts as the probe's), photos in a batch
+TUNINGS = ((6, 3e-5, 16), (6, 1e-4, 16), (6, 3e-4, 16))
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Config:
     candidates: tuple[str, ...] = at.option((), "names of candidates; empty: all", choices=tuple(CANDIDATES))
     steps: int = at.option(700, "length of each candidate's pretraining, in steps of 240 photos")
     draws: int = at.option(5, "how often labelled photos are drawn")
-    tuning: bool = at.option(True, "search lengths and rates of scratch and probe_then_tune too")
+    search: tuple[str, ...] = at.option((), "what is searched; empty: all", choices=SEARCHES)
     quick: bool = at.option(False, "drawn faces and a few steps: to see that everything runs")
 
 
@@ -52,14 +55,15 @@ def main(config: Config, run: at.Run) -> None:
     """Pretrain each candidate, judge it on the pseudo-targets, then search the arms that train."""
     strangers, pseudo = people(config, run)
     names = config.candidates or tuple(CANDIDATES)[: 1 if config.quick else None]
+    searches = config.search or SEARCHES
     backbones = {}
     for name in names:
         with run.stage(name):
             backbones[name] = pretrained(name, config, run, strangers)
-            judge(name, backbones[name], strangers, pseudo, config, run)
-    if config.tuning:
-        with run.stage("scratch and probe_then_tune"):
-            search_training(backbones[names[0]], pseudo, config, run)
+            if "heads" in searches:
+                judge(name, backbones[name], strangers, pseudo, config, run)
+    with run.stage("arms that train"):
+        search_training(backbones[names[0]], pseudo, searches, config, run)
     for row in run.rows:
         if row["metric"] == "rank1":
             run.print(f"{row['variant']:22} {row['arm']:16} {row['budget']:3}  {100 * row['mean']:.1f} %")
@@ -99,7 +103,8 @@ def judge(
     name: str, backbone: at.Model, strangers: at.FaceData, pseudo: at.FaceData, config: Config, run: at.Run
 ) -> None:
     """Compare heads on the frozen candidate, before and after whitening by strangers."""
-    views = {"one crop": (0.9,), "three crops": (0.96, 0.9, 0.84)}
+    views = {"one crop": (0.9,), "three crops": (0.96, 0.9, 0.84), "five crops": (1.0, 0.96, 0.9, 0.84, 0.78)}
+    some = strangers.images(np.sort(np.random.default_rng(run.seed).permutation(strangers.num_photos)[:3000]))
     images = pseudo.images()
     several = strangers.with_at_least(2)
     for whitened in (False, True):
@@ -111,22 +116,28 @@ def judge(
             for strength in (3.0, 10.0, 30.0):
                 head = partial(at.logistic_head, strength=strength)
                 arms[f"probe-C{strength:g}"] = at.linear_arm(features, head)
+            cohort = at.embed(backbone, some, crops)
+            for share in (0.25, 0.5, 1.0):
+                near = at.against_strangers(at.nearest_mean_head, cohort, share)
+                arms[f"nearest_mean-strangers{share:g}"] = at.linear_arm(features, near)
+            arms["probe-C10-strangers0.5"] = at.linear_arm(features, at.against_strangers(at.logistic_head, cohort))
             compare(arms, pseudo, f"{name}-{view.replace(' ', '-')}{'-whitened' * whitened}", config, run)
 
 
-def search_training(backbone: at.Model, pseudo: at.FaceData, config: Config, run: at.Run) -> None:
+def search_training(
+    backbone: at.Model, pseudo: at.FaceData, searches: tuple[str, ...], config: Config, run: at.Run
+) -> None:
     """Compare lengths and rates of the arms that train a network: one draw, since each cell takes half a minute."""
     images, augment = pseudo.images(), at.Augmentation(size=NETWORK["size"])
-    schedules, tunings = (((1, 1e-3, 16),), ((2, 1e-3, 1e-4, 16),)) if config.quick else (SCHEDULES, TUNINGS)
-    for epochs, rate, size in schedules:
+    schedules, tunings = (((1, 1e-3, 16),), ((2, 1e-4, 16),)) if config.quick else (SCHEDULES, TUNINGS)
+    for epochs, rate, size in schedules if "scratch" in searches else ():
         decay = at.keras.optimizers.schedules.CosineDecay(rate, epochs * 50)
         arm = at.network_arm(backbone, images, at.Plan.scratch(epochs, decay), "random", augment, batch_size=size)
         compare({"scratch": arm}, pseudo, f"scratch-{epochs}x{size}-{rate:g}", config, run, draws=1)
-    for epochs, head_rate, tune_rate, size in tunings:
-        plan = at.Plan.probe_then_tune(epochs, head_rate, tune_rate)
-        arm = at.network_arm(backbone, images, plan, "copy", augment, batch_size=size)
-        variant = f"tune-{epochs}x{size}-{head_rate:g}-{tune_rate:g}"
-        compare({"probe_then_tune": arm}, pseudo, variant, config, run, draws=1)
+    for epochs, rate, size in tunings if "tune" in searches else ():
+        plan = at.Plan.full(epochs, at.keras.optimizers.schedules.CosineDecay(rate, epochs * 50))
+        arm = at.network_arm(backbone, images, plan, "copy", augment, batch_size=size, start=at.logistic_head)
+        compare({"probe_then_tune": arm}, pseudo, f"tune-{epochs}x{size}-{rate:g}", config, run, draws=1)
 
 
 def compare(

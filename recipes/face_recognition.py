@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
+
 import auxtask as at
 
 
@@ -35,7 +37,7 @@ class Config:
     )
     pretraining: str = at.option("", "its length, as 20min, 2000steps or 30epochs; empty: the dataset's own")
     budgets: tuple[int, ...] = at.option((), "labelled photos per person; empty: those of 1,3,5,10 that the data allow")
-    draws: int = at.option(5, "how often the labelled photos are drawn")
+    draws: int = at.option(0, "how often the labelled photos are drawn; 0: 5, of drawn faces 3")
     arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all")
     on_bad: Literal["raise", "skip"] = at.option(
         "raise", "what to do with photos that cannot be read", choices=("raise", "skip")
@@ -54,8 +56,10 @@ class Settings:
     batch: dict[str, Any]
     pretraining: str
     scratch: tuple[int, float]  # epochs of 50 batches of 16 photos, peak learning rate
-    tune: tuple[int, float, float]  # epochs, rate of the head, rate of all
-    crops: tuple[float, ...] = (0.96, 0.9, 0.84)  # an embedding is the mean over these views and their mirror images
+    tune: tuple[int, float]  # epochs, peak learning rate; its head starts as the probe's
+    draws: int = 5
+    # An embedding is the mean over these central crops and their mirror images.
+    crops: tuple[float, ...] = (1.0, 0.96, 0.9, 0.84, 0.78)
 
 
 DRAWN = Settings(
@@ -65,16 +69,17 @@ DRAWN = Settings(
     batch={"people": 64, "photos": 2, "singles": 0},
     pretraining="1000steps",
     scratch=(12, 3e-3),
-    tune=(6, 3e-3, 3e-4),
+    tune=(6, 3e-4),
+    draws=3,
 )
 PHOTOS = Settings(
     size=80,
-    network={"size": 72, "stages": (64, 128, 256), "strides": (2, 2, 2), "stem": 24, "dropout": 0.2},
+    network={"size": 72, "stages": (64, 128, 256), "strides": (2, 2, 2), "stem": 24, "dropout": 0.4},
     task={"margin_weight": 1.0},
     batch={"people": 48, "photos": 2, "singles": 24},
     pretraining="6000steps",
     scratch=(12, 3e-3),
-    tune=(6, 3e-3, 3e-4),
+    tune=(6, 3e-4),
 )
 
 
@@ -97,7 +102,7 @@ def main(config: Config, run: at.Run) -> None:
     if config.protocol == "view1":
         verify_view1(run, settings, backbone)
     else:
-        identify(config, run, settings, targets, backbone)
+        identify(config, run, settings, targets, strangers, backbone)
 
 
 def settings_of(config: Config) -> Settings:
@@ -175,7 +180,14 @@ def pretrain(config: Config, run: at.Run, settings: Settings, strangers: at.Face
     return backbone
 
 
-def identify(config: Config, run: at.Run, settings: Settings, targets: at.FaceData, backbone: at.Model) -> None:
+def identify(
+    config: Config,
+    run: at.Run,
+    settings: Settings,
+    targets: at.FaceData,
+    strangers: at.FaceData | None,
+    backbone: at.Model,
+) -> None:
     """Name the targets from a few photos each: all arms at all budgets, and the model that is left."""
     # Test photos are set aside first; labelled ones are drawn from the rest. Items are photo numbers.
     pool, test = at.fixed_test_half(targets.labels, seed=run.seed, names=targets.people)
@@ -183,22 +195,24 @@ def identify(config: Config, run: at.Run, settings: Settings, targets: at.FaceDa
     images = targets.images()
     with run.stage("embedding the targets"):
         features = at.embed(backbone, images, settings.crops)
+        heads = make_heads(run, settings, targets, strangers, backbone)
     largest = int(min(labelled.counts()))
     wanted = (1, 3) if config.quick else (1, 3, 5, 10)
     budgets = config.budgets or tuple(budget for budget in wanted if budget <= largest)
     if not config.budgets and budgets != wanted:
         run.note(f"a person has only {largest} photos to learn from: budgets above that are dropped")
     tuned: list[Any] = []
-    arms = make_arms(settings, backbone, images, features, tuned)
+    arms = make_arms(settings, backbone, images, features, heads, tuned)
+    draws = config.draws or settings.draws
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         results = at.Comparison(
-            arms, budgets, min(config.draws, 2) if config.quick else config.draws, tested,
+            arms, budgets, min(draws, 2) if config.quick else draws, tested,
             pool=labelled, run=run, seed=run.seed, only=config.arms or None,
             chosen={budget: chosen_arm(budget) for budget in budgets},
         ).run(bar.update)  # fmt: skip
     at.report_comparison(run, results, tuned)
     report(run, results, targets, test, features)
-    head = {"nearest_mean": at.nearest_mean_head, "probe": at.logistic_head}[chosen_arm(max(budgets))]
+    head = heads[chosen_arm(max(budgets))]
     views = {"size": settings.size, "crops": settings.crops, "mirror": True}
     at.PhotoClassifier(backbone, *head(features, targets.labels), targets.people, views).save(run.folder / "model")
     if config.dataset == "drawn":
@@ -208,25 +222,42 @@ def identify(config: Config, run: at.Run, settings: Settings, targets: at.FaceDa
         )
 
 
-def make_arms(settings: Settings, backbone: at.Model, images: Any, features: Any, tuned: list[Any]) -> dict[str, Any]:
+def make_heads(
+    run: at.Run, settings: Settings, targets: at.FaceData, strangers: at.FaceData | None, backbone: at.Model
+) -> dict[str, Any]:
+    """Give the linear heads on reused features; strangers, where there are any, tell who scores high for anybody."""
+    heads = {"nearest_mean": at.nearest_mean_head, "probe": at.logistic_head}
+    if strangers is None:
+        return heads
+    nobody = np.flatnonzero(~np.isin(np.array(strangers.people)[strangers.labels], targets.people))
+    nobody = np.sort(np.random.default_rng(run.seed).permutation(nobody)[:3000])
+    cohort = at.embed(backbone, strangers.images(nobody), settings.crops)
+    return {name: at.against_strangers(head, cohort) for name, head in heads.items()}
+
+
+def make_arms(
+    settings: Settings, backbone: at.Model, images: Any, features: Any, heads: dict[str, Any], tuned: list[Any]
+) -> dict[str, Any]:
     """Give the ways to get from labelled photos to names; every training is appended to `tuned`."""
 
     def untrained() -> Any:
         return at.embed(at.reuse(backbone, init="random", seed=0), images)
 
-    epochs, peak = settings.scratch
-    cosine = at.keras.optimizers.schedules.CosineDecay(peak, epochs * 50)
+    def cosine(epochs: int, peak: float) -> Any:
+        return at.keras.optimizers.schedules.CosineDecay(peak, epochs * 50)
+
+    scratch, tune = settings.scratch, settings.tune
     network = partial(
         at.network_arm, backbone, images, augment=at.Augmentation(size=backbone.input_shape[1]), batch_size=16,
         on_tuned=lambda train, result: tuned.append(result),
     )  # fmt: skip
     return {
         "pixels": at.linear_arm(lambda: images[:, ::2, ::2].reshape(len(images), -1) / 255.0, at.logistic_head),
-        "scratch": network(at.Plan.scratch(epochs, cosine), "random"),
+        "scratch": network(at.Plan.scratch(scratch[0], cosine(*scratch)), "random"),
         "random_frozen": at.linear_arm(untrained, at.logistic_head),
-        "nearest_mean": at.linear_arm(lambda: features, at.nearest_mean_head),
-        "probe": at.linear_arm(lambda: features, at.logistic_head),
-        "probe_then_tune": network(at.Plan.probe_then_tune(*settings.tune), "copy"),
+        "nearest_mean": at.linear_arm(lambda: features, heads["nearest_mean"]),
+        "probe": at.linear_arm(lambda: features, heads["probe"]),
+        "probe_then_tune": network(at.Plan.full(tune[0], cosine(*tune)), "copy", start=at.logistic_head),
     }
 
 

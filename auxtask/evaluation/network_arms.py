@@ -11,6 +11,7 @@ import numpy as np
 from auxtask.backbones.embedding import predict_views
 from auxtask.evaluation.arms import Arm, Outcome
 from auxtask.evaluation.examples import Examples
+from auxtask.evaluation.probes import Head
 from auxtask.framework import keras, tf
 from auxtask.training.inputs import as_dataset
 from auxtask.transfer.cloning import reuse
@@ -18,8 +19,6 @@ from auxtask.transfer.fine_tuning import FineTuning, fine_tune
 from auxtask.transfer.plans import Plan
 
 __all__ = ["linear_arm", "network_arm"]
-
-Head = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def linear_arm(features: Callable[[], np.ndarray], head: Head, train_metric: str = "train_rank1") -> Arm:
@@ -53,6 +52,7 @@ def network_arm(
     epoch_batches: int = 50,
     batch_size: int = 32,
     crop: float = 0.9,
+    start: Head | None = None,
     train_metric: str = "train_rank1",
     on_tuned: Callable[[Examples, FineTuning], None] | None = None,
 ) -> Arm:
@@ -75,6 +75,10 @@ def network_arm(
         The labelled items are gone through again and again, shuffled, until an epoch's batches are full.
     crop : float
         Of the view (and its mirror image) by which photos are judged, see `predict_views`.
+    start : Head, optional
+        Gives the weights from which the new head starts, fitted on the backbone's (unit) features of the labelled
+        items; tuning then begins with a solved head and need not move the backbone to suit a random one (Kumar et
+        al., "Fine-tuning can distort pretrained features", 2022). None: it starts at random.
     on_tuned : callable (train, FineTuning), optional
         Told of each finished training: its history and ledger.
     """
@@ -87,6 +91,9 @@ def network_arm(
 
     def arm(train: Examples, test: np.ndarray, seed: int) -> Outcome:
         network = reuse(backbone, head=len(train.names), init=init, seed=seed)
+        if start is not None:
+            features = predict_views(backbone, images[train.items], crop)
+            set_head(network, start, features, train.labels)
         tuned = fine_tune(network, batches(train, seed), plan=plan, seed=seed)
         if on_tuned is not None:
             on_tuned(train, tuned)
@@ -94,6 +101,14 @@ def network_arm(
         return Outcome(predict_views(network, images[test], crop), {train_metric: float(known.mean())})
 
     return arm
+
+
+def set_head(network: keras.Model, start: Head, features: np.ndarray, labels: np.ndarray) -> None:
+    """Set the Dense layer of the group "head" to what `start` finds on features of unit length."""
+    length = float(np.linalg.norm(features, axis=1).mean())
+    kernel, bias = start(features / np.linalg.norm(features, axis=1, keepdims=True), labels)
+    # The network's own features are not of unit length.
+    network.layers[-1].set_weights([kernel / length, bias])
 
 
 class Augmented:

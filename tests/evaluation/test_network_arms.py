@@ -75,3 +75,17 @@ def test_the_same_seed_gives_the_same_scores(backbone) -> None:
     first, again, other = (arm(TRAIN, TEST, seed) for seed in (0, 0, 1))
     np.testing.assert_allclose(first.scores, again.scores, atol=1e-6)
     assert not np.allclose(first.scores, other.scores, atol=1e-6)
+
+
+def test_a_started_head_predicts_as_the_head_on_the_frozen_features_before_it_is_tuned(backbone) -> None:
+    plan = Plan.full(1, 1e-9)
+    arm = network_arm(backbone, IMAGES, plan, "copy", epoch_batches=1, crop=1.0, start=logistic_head)
+    outcome = arm(TRAIN, TEST, 0)
+    assert isinstance(outcome, Outcome)
+    views = [backbone.predict(x.astype("float32"), verbose=0) for x in (IMAGES, IMAGES[:, :, ::-1])]
+    features = np.mean(views, axis=0)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    fitted = LogisticRegression(C=10.0, max_iter=2000).fit(unit[:12], LABELS[:12])
+    length = np.linalg.norm(features[:12], axis=1).mean()
+    expected = np.mean([fitted.predict_proba(view[TEST] / length) for view in views], axis=0)
+    np.testing.assert_allclose(outcome.scores, expected, atol=1e-3)
