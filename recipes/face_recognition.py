@@ -69,7 +69,7 @@ DRAWN = Settings(
     batch={"people": 64, "photos": 2, "singles": 0},
     pretraining="1000steps",
     scratch=(12, 3e-3),
-    tune=(6, 3e-4),
+    tune=(6, 1e-4),
     draws=3,
 )
 PHOTOS = Settings(
@@ -78,8 +78,8 @@ PHOTOS = Settings(
     task={"margin_weight": 1.0},
     batch={"people": 48, "photos": 2, "singles": 24},
     pretraining="6000steps",
-    scratch=(12, 3e-3),
-    tune=(6, 3e-4),
+    scratch=(24, 3e-3),
+    tune=(6, 1e-4),
 )
 
 
@@ -214,7 +214,8 @@ def identify(
     report(run, results, targets, test, features)
     head = heads[chosen_arm(max(budgets))]
     views = {"size": settings.size, "crops": settings.crops, "mirror": True}
-    at.PhotoClassifier(backbone, *head(features, targets.labels), targets.people, views).save(run.folder / "model")
+    kernel, bias = head(features, targets.labels)
+    at.PhotoClassifier(backbone, kernel, bias, targets.people, views).save(run.folder / "model")
     if config.dataset == "drawn":
         run.note(
             "This backbone knows drawn faces only. For photos: auxtask run face_recognition dataset=folder "
