@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from auxtask.backbones.pooling import pooled as pooled
     from auxtask.backbones.saving import save_backbone as save_backbone
     from auxtask.backbones.text_features import embed_texts as embed_texts
+    from auxtask.backbones.text_features import longest_text as longest_text
     from auxtask.backbones.text_features import text_features as text_features
     from auxtask.backbones.whitening import whiten_embeddings as whiten_embeddings
     from auxtask.data.augmentation import Augmentation as Augmentation
@@ -185,6 +186,7 @@ _HOME = {
     "log_probes": "auxtask.evaluation.text_arms",
     "log_tfidf": "auxtask.evaluation.tfidf",
     "logistic_head": "auxtask.evaluation.probes",
+    "longest_text": "auxtask.backbones.text_features",
     "nearest_mean_head": "auxtask.evaluation.probes",
     "network_arm": "auxtask.evaluation.network_arms",
     "network_classifier": "auxtask.evaluation.text_network_arms",

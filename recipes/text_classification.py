@@ -83,25 +83,31 @@ def main(config: Config, run: at.Run) -> None:
     subset = data.test.balanced(wanted, run.seed)
     tested = data.test if config.full_test else data.test.take(subset)
     texts = [*pool.texts, *tested.texts]
+    _, shared = at.drop_duplicates(at.Corpus.of(list(pool.texts)), list(tested.texts))
+    run.note(shared.sentence("texts that may be labelled", "test set", "they stay"))
     numbers = len(pool) + np.arange(len(tested))
     labelled = at.Examples(np.arange(len(pool)), pool.labels, data.names, index=np.arange(len(pool)))
     full = at.Examples(numbers, tested.labels, data.names, index=numbers)
     with run.stage("features of every layer"):
-        encoded = at.EncodedTexts(texts, tokenizer, config.max_length)
+        encoded = at.EncodedTexts(texts, tokenizer, min(config.max_length, at.longest_text(backbone)))
         for text in encoded.notes:
             run.note(text)
-        layers = features(backbone, encoded, len(pool), run)
-        untrained = features(at.reuse(backbone, init="random", seed=0), encoded, len(pool), run)
+        source = source_of(config)
+        random = backbone if source == "scratch" else at.reuse(backbone, init="random", seed=run.seed)
+        untrained = features(random, encoded, len(pool), run)
+        layers = untrained if source == "scratch" else features(backbone, encoded, len(pool), run)
     families = make_families(config, at.TermCounts(texts, learnable=len(pool)), layers)
     networks = make_networks(config, backbone, encoded, layers, families)
     frozen = {name: at.scored_arm(family) for name, family in families.items()}
     frozen["random_frozen"] = at.probe_arm(untrained.rows)
-    if source_of(config) != "scratch":
+    if source != "scratch":
         frozen["probe_last_layer"] = at.probe_arm(layers.last)
     # Networks take a minute each: a part of the draws and budgets.
     draws = min(config.draws, 2) if config.quick else config.draws
     some_draws = draws if config.per_class else min(draws, 5)
     some_budgets = config.trained_budgets or (budgets if config.per_class else [b for b in budgets if b in (20, 200)])
+    if not some_budgets:
+        run.note("networks are trained at none of these numbers of labels: trained_budgets= says where")
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         comparison = at.Comparison(
             {**frozen, **{name: at.text_network_arm(fit, encoded) for name, fit in networks.items()}},
@@ -120,7 +126,7 @@ def main(config: Config, run: at.Run) -> None:
             arm = Counter(results.picks[max(results.picks)]).most_common(1)[0][0]
             run.note(f"model/: {arm}, refitted on the {len(items)} texts labelled in the draws of {max(results.picks)}")
             parts = refitted(arm, families, networks, layers, backbone, items, pool)
-            at.TextClassifier(data.names, **parts, tokenizer=tokenizer, max_length=config.max_length).save(
+            at.TextClassifier(data.names, **parts, tokenizer=tokenizer, max_length=encoded.max_length).save(
                 run.folder / "model", {"arm": arm, "dataset": data.name, "num_labels": len(items)}
             )
 

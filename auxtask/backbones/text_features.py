@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from auxtask.backbones.language_layers import TextEmbeddings
 from auxtask.backbones.pooling import MaskedPooling, attention_mask_of
 from auxtask.data.text_batches import EncodedTexts, length_sorted_batches
 from auxtask.framework import keras, tf
@@ -42,6 +43,14 @@ def text_features(
     """
     names, model = _pooled_groups(backbone, pooling)
     return dict(zip(names, _in_batches(model, texts, tokens_per_batch, progress), strict=True))
+
+
+def longest_text(backbone: keras.Model) -> int:
+    """Give the most tokens, special ones included, that a language model takes; ValueError for another model."""
+    for layer in backbone.layers:
+        if isinstance(layer, TextEmbeddings):
+            return layer.max_length
+    raise ValueError(f"{backbone.name} has no layer of text embeddings: it is no language model")
 
 
 def embed_texts(network: keras.Model, texts: EncodedTexts, tokens_per_batch: int = 8192) -> np.ndarray:

@@ -10,12 +10,12 @@ import numpy as np
 __all__ = ["fit_logistic", "logistic_head", "nearest_mean_head"]
 
 
-def logistic_head(features: np.ndarray, labels: np.ndarray, strength: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
+def logistic_head(features: Any, labels: np.ndarray, strength: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
     """Fit a multinomial logistic regression (scikit-learn's).
 
     Parameters
     ----------
-    features : float [n, d]
+    features : float [n, d], dense or sparse
     labels : int [n], every class from 0 to c - 1 present
     strength : float
         scikit-learn's C: the inverse of the weight penalty.
@@ -61,9 +61,9 @@ def nearest_mean_head(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndar
     return (sums / lengths).T.astype(np.float32), np.zeros(num_classes, np.float32)
 
 
-def _num_classes(features: np.ndarray, labels: np.ndarray) -> int:
-    if len(features) != len(labels) or not len(labels):
-        raise ValueError(f"{len(features)} features do not fit {len(labels)} labels")
+def _num_classes(features: Any, labels: np.ndarray) -> int:
+    if features.shape[0] != len(labels) or not len(labels):
+        raise ValueError(f"{features.shape[0]} features do not fit {len(labels)} labels")
     counts = np.bincount(labels)
     if len(counts) < 2 or not counts.all():
         raise ValueError("a head needs examples of at least two classes, and of every one")
