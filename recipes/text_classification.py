@@ -78,8 +78,8 @@ def main(config: Config, run: at.Run) -> None:
         backbone, tokenizer = language_model(config, run, data)
     # The test subset is fixed before anything is drawn; labels are drawn from a balanced part of the training texts.
     # Items are numbers of texts: first those that may be labelled, then those that are tested.
-    pool = data.train.take(data.train.balanced(min(max(5 * largest, 500), most_balanced(data.train)), run.seed))
-    wanted = min(200 if config.quick else config.test_size, most_balanced(data.test))
+    pool = data.train.take(data.train.balanced(min(max(5 * largest, 500), data.train.most_balanced), run.seed))
+    wanted = min(200 if config.quick else config.test_size, data.test.most_balanced)
     subset = data.test.balanced(wanted, run.seed)
     tested = data.test if config.full_test else data.test.take(subset)
     texts = [*pool.texts, *tested.texts]
@@ -160,7 +160,7 @@ def load_texts(config: Config, run: at.Run) -> at.TextData:
 
 def label_budgets(config: Config, data: at.TextData) -> tuple[tuple[int, ...], int]:
     """Give the budgets, and how many labels the largest of them is in all."""
-    most = most_balanced(data.train)
+    most = data.train.most_balanced
     budgets = config.labels or tuple(budget for budget in (20, 100, 200, 1000) if budget <= most)
     if config.per_class:
         budgets = (config.per_class,)
@@ -172,11 +172,6 @@ def label_budgets(config: Config, data: at.TextData) -> tuple[tuple[int, ...], i
             f"({len(data.names)} classes; {rarest} has {data.train.counts.min()})"
         )
     return budgets, largest
-
-
-def most_balanced(texts: Any) -> int:
-    """Count the texts that can be drawn with all classes in equal numbers."""
-    return len(texts.names) * int(texts.counts.min())
 
 
 def source_of(config: Config) -> str:

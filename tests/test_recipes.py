@@ -271,9 +271,9 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
         (40, ("happy", "sad"), ["dataset=csv", "path="], "dataset=csv needs path="),
         (40, ("happy", "sad"), ["path=nowhere.csv"], "nowhere.csv"),
         (40, ("happy", "sad"), ["label=feeling"], "feeling"),
-        (40, ("happy",), [], "one class only"),
+        (40, ("happy",), [], "the labels are all the same (happy)"),
         (0, ("happy", "sad"), [], "mine.csv"),
-        (40, ("happy", "sad"), ["source=reuse", "model=no/such/model-here"], "no/such/model-here"),
+        (40, ("happy", "sad"), ["source=reuse", "model=./no-such-folder"], "no-such-folder"),
         (40, ("happy", "sad", "odd"), ["labels=20,31"], "31 balanced labels are asked for"),
         (40, ("happy", "sad"), ["per_class=11"], "22 balanced labels are asked for"),
         (40, ("happy", "sad"), ["dataset=imdb"], "--data-root"),
@@ -305,7 +305,8 @@ def test_a_file_that_is_no_utf_8_is_named_with_its_line(tmp_path: Path, capsys) 
 
 def test_empty_texts_are_counted_and_imbalance_is_said(tmp_path: Path, capsys) -> None:
     path = write_csv(tmp_path / "mine.csv", 60, ("happy", "sad", "odd"))
-    path.write_text(path.read_text() + "sad,\nhappy,\n")
+    more = "".join(f"happy,a fine day {i}\n" for i in range(90))
+    path.write_text(path.read_text() + "sad,\nhappy,\n" + more)
     assert text_classification(*CSV, f"path={path}", validate=True) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "2 " in text and "without a text" in text
+    assert "2 empty texts left out" in text and "the training texts are unbalanced: 60 of happy" in text
