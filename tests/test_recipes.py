@@ -208,11 +208,105 @@ def test_view1_on_a_short_pretraining_is_better_than_chance(tmp_path: Path) -> N
     assert row["mean"] > 0.55
 
 
-@pytest.mark.slow
-def test_the_quick_run_on_drawn_texts_has_its_arms_and_says_that_no_one_wrote_them(tmp_path: Path) -> None:
+ALL_TEXT_ARMS = {
+    "tfidf", "scratch", "random_frozen", "probe_last_layer", "probe", "probe_then_tune", "same_label", "mixture",
+    "chosen",
+}  # fmt: skip
+
+
+def text_classification(*words: object, validate: bool = False) -> int:
     load = partial(load_program, find_program("text_classification"))
-    assert run_program(load, ["quick=true", "--out", str(tmp_path / "run")]) == 0
-    arms = {row["arm"] for row in rows_of(tmp_path / "run") if row["metric"] == "accuracy"}
-    assert {"tfidf", "probe", "random_frozen", "probe_last_layer", "chosen"} <= arms
+    call = validate_program if validate else run_program
+    return call(load, [*map(str, words)], usage="auxtask run text_classification")
+
+
+@pytest.mark.slow
+def test_the_quick_run_on_drawn_texts_has_every_arm_and_a_model_that_labels_texts(tmp_path: Path) -> None:
+    assert text_classification("quick=true", "full_test=true", "--out", tmp_path / "run") == 0
+    rows = rows_of(tmp_path / "run")
+    assert {row["arm"] for row in rows if row["metric"] == "accuracy"} == ALL_TEXT_ARMS
+    budgets = {row["budget"] for row in rows if row["arm"] == "same_label"}
+    assert budgets == {20, 200} and {row["budget"] for row in rows if row["arm"] == "tfidf"} == {20, 100, 200}
+    tested = {row["arm"] for row in rows if row["metric"] == "accuracy_full_test"}
+    assert {"tfidf", "probe"} <= tested and not tested & {"scratch", "same_label"}
     notes = json.loads((tmp_path / "run" / "result.json").read_text())["notes"]
     assert any("no one wrote them" in note for note in notes)
+    assert not any(note.startswith("chosen") and "mixture" in note for note in notes)  # no candidate on drawn texts
+    texts = at.TextData.drawn(400, 400, 1000, seed=0).test
+    labels = at.load(tmp_path / "run" / "model").predict(list(texts.texts[:100]))
+    right = np.mean([label == texts.names[i] for label, i in zip(labels, texts.labels, strict=False)])
+    assert set(labels) <= {"negative", "positive"} and right > 0.6
+
+
+def write_csv(path: Path, num_texts: int, names=("happy", "sad"), seed: int = 0) -> Path:
+    """Write texts with string labels; the first class is as frequent as all others together."""
+    words = {"happy": "good bright warm rich", "sad": "bad grey cold poor", "odd": "strange queer rum new"}
+    random = np.random.default_rng(seed)
+    lines = ["mood,text"]
+    for i in range(num_texts):
+        name = names[0] if i % 2 == 0 else names[1 + i // 2 % (len(names) - 1)] if len(names) > 1 else names[0]
+        chosen = random.choice(words[name].split(), 3)
+        lines.append(f"{name},number {i} was {' and '.join(chosen)} on day {random.integers(999)}")
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+CSV = ("dataset=csv", "text=text", "label=mood", "quick=true")
+
+
+def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_are_words(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "mine.csv", 120)
+    words = (*CSV, f"path={path}", "source=scratch", "labels=8,16", "trained_budgets=16", "draws=2")
+    assert text_classification(*words, "arms=tfidf,random_frozen,chosen", "--out", tmp_path / "run") == 0
+    rows = rows_of(tmp_path / "run")
+    assert {row["arm"] for row in rows if row["metric"] == "accuracy"} >= {"tfidf", "random_frozen", "chosen"}
+    assert not {row["arm"] for row in rows} & {"probe", "probe_last_layer", "probe_then_tune", "same_label", "mixture"}
+    assert not (tmp_path / "run" / "backbone").exists()
+    assert set(at.load(tmp_path / "run" / "model").predict(["bad grey cold", "bright and rich"])) <= {"happy", "sad"}
+
+
+@pytest.mark.parametrize(
+    ("num_texts", "names", "words", "said"),
+    [
+        (40, ("happy", "sad"), ["dataset=csv", "path="], "dataset=csv needs path="),
+        (40, ("happy", "sad"), ["path=nowhere.csv"], "nowhere.csv"),
+        (40, ("happy", "sad"), ["label=feeling"], "feeling"),
+        (40, ("happy",), [], "the labels are all the same (happy)"),
+        (0, ("happy", "sad"), [], "mine.csv"),
+        (40, ("happy", "sad"), ["source=reuse", "model=./no-such-folder"], "no-such-folder"),
+        (40, ("happy", "sad", "odd"), ["labels=20,31"], "31 balanced labels are asked for"),
+        (40, ("happy", "sad"), ["per_class=11"], "22 balanced labels are asked for"),
+        (40, ("happy", "sad"), ["dataset=imdb"], "--data-root"),
+        (40, ("happy", "sad"), ["task=sentences"], "Valid values: "),
+    ],
+)
+def test_bad_texts_are_refused_in_one_line(
+    num_texts: int, names: tuple[str, ...], words: list[str], said: str, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.delenv("AUXTASK_DATA", raising=False)
+    path = write_csv(tmp_path / "mine.csv", num_texts, names)
+    given = {"dataset": "csv", "path": path, "text": "text", "label": "mood", "source": "scratch", "labels": "20"}
+    given |= dict(word.split("=") for word in words)
+    assert text_classification(*(f"{k}={v}" for k, v in given.items()), "--out", tmp_path / "run") == 2
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1 and said in text and "Traceback" not in text
+
+
+def test_a_file_that_is_no_utf_8_is_named_with_its_line(tmp_path: Path, capsys) -> None:
+    path = write_csv(tmp_path / "mine.csv", 40)
+    lines = path.read_bytes().split(b"\n")
+    lines[7] = b"sad,caf\xe9"
+    path.write_bytes(b"\n".join(lines))
+    assert text_classification(*CSV, f"path={path}", validate=True) == 2
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1 and "mine.csv" in text and "line 8" in text
+
+
+def test_empty_texts_are_counted_and_imbalance_is_said(tmp_path: Path, capsys) -> None:
+    path = write_csv(tmp_path / "mine.csv", 60, ("happy", "sad", "odd"))
+    more = "".join(f"happy,a fine day {i}\n" for i in range(90))
+    path.write_text(path.read_text() + "sad,\nhappy,\n" + more)
+    assert text_classification(*CSV, f"path={path}", validate=True) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "2 empty texts left out" in text and "the training texts are unbalanced: 60 of happy" in text

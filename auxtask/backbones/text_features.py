@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from auxtask.backbones.language_layers import TextEmbeddings
 from auxtask.backbones.pooling import MaskedPooling, attention_mask_of
 from auxtask.data.text_batches import EncodedTexts, length_sorted_batches
 from auxtask.framework import keras, tf
@@ -41,18 +42,40 @@ def text_features(
         From the input to the output; groups whose output is not one vector per token are left out.
     """
     names, model = _pooled_groups(backbone, pooling)
-    run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
-    features: dict[str, np.ndarray] = {}
+    return dict(zip(names, _in_batches(model, texts, tokens_per_batch, progress), strict=True))
+
+
+def longest_text(backbone: keras.Model) -> int:
+    """Give the most tokens, special ones included, that a language model takes; ValueError for another model."""
+    for layer in backbone.layers:
+        if isinstance(layer, TextEmbeddings):
+            return layer.max_length
+    raise ValueError(f"{backbone.name} has no layer of text embeddings: it is no language model")
+
+
+def embed_texts(network: keras.Model, texts: EncodedTexts, tokens_per_batch: int = 8192) -> np.ndarray:
+    """Run a network that puts out one vector per text (see `pooled`) over texts sorted by length: float32 [n, d]."""
+    (rows,) = _in_batches(network, texts, tokens_per_batch, None)
+    return rows
+
+
+def _in_batches(
+    model: keras.Model,
+    texts: EncodedTexts,
+    tokens_per_batch: int,
+    progress: Callable[[int, int, str], None] | None,
+) -> list[np.ndarray]:
+    """Give each output of a model for all texts, in their order."""
+    run = tf.function(lambda inputs: tf.nest.flatten(model(inputs, training=False)), reduce_retracing=True)
+    outputs = [np.zeros((len(texts), tensor.shape[-1]), np.float32) for tensor in model.outputs]
     done = 0
     for indices, inputs in length_sorted_batches(texts, tokens_per_batch):
-        for name, rows in zip(names, run({k: tf.constant(v) for k, v in inputs.items()}), strict=True):
-            if name not in features:
-                features[name] = np.zeros((len(texts), rows.shape[-1]), np.float32)
-            features[name][indices] = rows
+        for output, rows in zip(outputs, run({k: tf.constant(v) for k, v in inputs.items()}), strict=True):
+            output[indices] = rows
         done += len(indices)
         if progress is not None:
             progress(done, len(texts), "")
-    return features
+    return outputs
 
 
 def _pooled_groups(backbone: keras.Model, pooling: str) -> tuple[list[str], keras.Model]:

@@ -62,6 +62,11 @@ class LabelledTexts:
         where = np.asarray(indices, np.int64)
         return LabelledTexts(self.texts[where], self.labels[where], self.names)
 
+    @property
+    def most_balanced(self) -> int:
+        """The largest number of texts that can be drawn with all classes in equal numbers."""
+        return len(self.names) * int(self.counts.min())
+
     def balanced(self, size: int, seed: int) -> np.ndarray:
         """Draw texts of all classes in equal numbers (one more of some, where `size` does not divide).
 

@@ -69,19 +69,57 @@ class EncodedTexts:
             for ids in tokenizer.encode(texts[first : first + _ENCODED_AT_ONCE]):
                 self.num_truncated += len(ids) > max_length
                 pieces.append(_cut(ids, max_length, keep))
-        self.lengths = np.array([len(piece) for piece in pieces], np.int64)
-        self._starts = np.cumsum(self.lengths) - self.lengths
-        self._tokens = np.concatenate(pieces)
-        self.labels = np.zeros(len(pieces), np.int64) if labels is None else np.asarray(labels, np.int64)
-        if self.labels.shape != self.lengths.shape:
-            raise ValueError(f"{len(pieces)} texts, but labels of shape {self.labels.shape}")
-        self.notes = []
+        self._keep(pieces, labels)
+        self.notes: list[str] = []
         if self.num_truncated:
             self.notes.append(f"{self.num_truncated} of {len(pieces)} texts are longer than {max_length} tokens: cut")
 
     def __len__(self) -> int:
         """Count the texts."""
         return len(self.lengths)
+
+    def take(
+        self,
+        indices: np.ndarray | Sequence[int],
+        labels: np.ndarray | Sequence[int] | None = None,
+        max_length: int | None = None,
+    ) -> EncodedTexts:
+        """Give the texts at these positions, in this order, without encoding them again.
+
+        Parameters
+        ----------
+        indices
+            int [b]
+        labels
+            int [b], classes of the new; None takes those that the texts have
+        max_length
+            cut to the first so many tokens; None leaves them as they are
+
+        Raises
+        ------
+        ValueError
+            no index, labels of another number, a length below 3 or above that of these texts
+        """
+        where = np.asarray(indices, np.int64)
+        longest = self.max_length if max_length is None else max_length
+        if not len(where) or not 3 <= longest <= self.max_length:
+            raise ValueError(
+                f"{len(where)} texts of {longest} tokens: at least one text, 3 to {self.max_length} tokens"
+            )
+        new = object.__new__(EncodedTexts)
+        new.max_length, new._pad, new.num_truncated, new.notes = longest, self._pad, 0, []
+        ends = self._starts + self.lengths
+        pieces = [_cut(self._tokens[self._starts[i] : ends[i]], longest, "head") for i in where]
+        new._keep(pieces, self.labels[where] if labels is None else labels)
+        return new
+
+    def _keep(self, pieces: list[np.ndarray], labels: np.ndarray | Sequence[int] | None) -> None:
+        self.lengths = np.array([len(piece) for piece in pieces], np.int64)
+        self._starts = np.cumsum(self.lengths) - self.lengths
+        self._tokens = np.concatenate(pieces)
+        self.labels = np.zeros(len(pieces), np.int64) if labels is None else np.asarray(labels, np.int64)
+        if self.labels.shape != self.lengths.shape:
+            raise ValueError(f"{len(pieces)} texts, but labels of shape {self.labels.shape}")
 
     def padded(self, indices: np.ndarray | Sequence[int], length: int | None = None) -> dict[str, np.ndarray]:
         """Give texts as a rectangle.

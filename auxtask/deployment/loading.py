@@ -13,6 +13,7 @@ from auxtask.backbones.description import read_description
 from auxtask.backbones.keras_files import KERAS_SUFFIXES, load_keras_file
 from auxtask.backbones.saving import MODEL_KINDS, load_backbone
 from auxtask.deployment.photo_classifier import PHOTO_CLASSIFIER, PhotoClassifier
+from auxtask.deployment.text_classifier import TEXT_CLASSIFIER, TextClassifier
 
 _ACCEPTED = "a run folder, a folder that auxtask saved, or a .keras or .h5 file of tf_keras"
 _RUN_FILES = ("config.json", "result.json")
@@ -21,6 +22,7 @@ _RUN_FILES = ("config.json", "result.json")
 LOADERS: dict[str, Callable[[Path, CustomLayers | None], Any]] = {
     **dict.fromkeys(MODEL_KINDS, load_backbone),
     PHOTO_CLASSIFIER: PhotoClassifier.load,
+    TEXT_CLASSIFIER: TextClassifier.load,
 }
 
 
@@ -38,7 +40,7 @@ def load(path: str | os.PathLike[str], custom_layers: CustomLayers | None = None
 
     Returns
     -------
-    keras.Model or PhotoClassifier
+    keras.Model, PhotoClassifier or TextClassifier
         A model is not compiled.
 
     Raises

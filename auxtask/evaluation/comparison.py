@@ -15,7 +15,7 @@ import numpy as np
 from auxtask.data.splits import draw_labels, draw_seed
 from auxtask.evaluation.argument_checks import checked_budgets, refuse_unknown, whole_number
 from auxtask.evaluation.arms import Arm, Outcome, call_arm
-from auxtask.evaluation.classification import predictions_from
+from auxtask.evaluation.classification import predictions_from, rank1
 from auxtask.evaluation.examples import Examples, fingerprint, refuse_shared
 from auxtask.evaluation.results import METRICS, Cell, Results
 
@@ -24,8 +24,9 @@ __all__ = ["Arm", "Comparison", "Examples", "Outcome", "Results"]
 
 FILE_NAME = re.compile(r"\w[\w.+-]*")  # cell keys become file names
 
-Chosen = Mapping[int, str] | Callable[[int, Examples], str]
-"""The arm to claim at a budget: named beforehand, or picked from the labelled examples alone."""
+Chosen = Mapping[int, str] | Callable[[int, Examples, tuple[str, ...]], str]
+"""The arm to claim at a budget: named beforehand, or picked among those that run there, from labelled examples alone.
+"""
 
 
 class KeepsCells(Protocol):
@@ -54,15 +55,25 @@ class Comparison:
         What a budget counts; only shown.
     baseline : str or None
         The arm that differences are taken to. None: no differences.
-    chosen : mapping of budget to arm, or callable (budget, train) -> arm, optional
-        Its cells are copied to the arm `chosen`, which carries the claim.
+    chosen : mapping of budget to arm, or callable (budget, train, arms) -> arm, optional
+        Its cells are copied to the arm `chosen`, which carries the claim. A callable is asked for
+        each draw, told the arms that run at this budget and draw, and must name one of them; its
+        answers are kept like cells.
     metric : "rank1" or "accuracy"
         The name of the mean over items (the mean over classes comes along, as
         `rank1_per_person` or `accuracy_per_class`).
     arm_draws : mapping of arm to int, optional
         Fewer draws than `draws` for arms that are costly: the first ones.
+    arm_budgets : mapping of arm to sequence of int, optional
+        Some of `budgets` only, for arms that are costly.
+    full_test : Examples, optional
+        A larger test set, on which `full_test_arms` are scored too: the metric
+        `accuracy_full_test` (or `rank1_full_test`). It may hold the items of `test`.
+    full_test_arms : sequence of arm names
+        See `full_test`.
     only : sequence of arm names, optional
-        Restricts `arms`. With "chosen" in it, the arms needed for that are added.
+        Restricts `arms`. With "chosen" in it, the arms needed for that are added; without it, a
+        callable is not asked.
     per_class : bool
         See `budgets`.
     variant : str, optional
@@ -76,7 +87,8 @@ class Comparison:
     ------
     ValueError
         An unknown arm, a budget beyond the pool, a class with too few examples, items shared by
-        pool and test, or classes that differ: always before any arm is called.
+        pool and test, classes that differ, or an arm that is chosen where it does not run: always
+        before any arm is called.
     """
 
     def __init__(
@@ -92,6 +104,9 @@ class Comparison:
         chosen: Chosen | None = None,
         metric: str = "rank1",
         arm_draws: Mapping[str, int] | None = None,
+        arm_budgets: Mapping[str, Sequence[int]] | None = None,
+        full_test: Examples | None = None,
+        full_test_arms: Sequence[str] = (),
         only: Sequence[str] | None = None,
         per_class: bool = True,
         variant: str | None = None,
@@ -101,15 +116,25 @@ class Comparison:
         self.budgets = checked_budgets(budgets)
         self.draws, self.seed, self.per_class = whole_number("draws", draws), seed, per_class
         self.pool, self.test, self.budget_unit, self.variant = pool, test, budget_unit, variant
+        self.full_test, self.full_test_arms = full_test, frozenset(full_test_arms) if full_test else frozenset()
         self.metric, self.baseline, self.chosen, self.keeper = metric, baseline, chosen, run
-        self._check_names(arms, arm_draws or {}, only)
         self.all_arms = dict(arms)
+        self.arm_draws = {name: self.draws for name in arms} | dict(arm_draws or {})
+        self.arm_budgets = {name: self.budgets for name in arms} | {
+            name: tuple(some) for name, some in (arm_budgets or {}).items()
+        }
+        self._check_names(only, full_test_arms)
+        self._check_chosen()
+        self._asks = callable(chosen) and (only is None or "chosen" in only)
         self.arms = {name: arms[name] for name in arms if name in self._active(only)}
-        self.arm_draws = {name: (arm_draws or {}).get(name, self.draws) for name in self.arms}
-        if pool.names != test.names:
+        if not any(self.arm_budgets[name] for name in self.arms):
+            raise ValueError(f"{', '.join(self.arms)} run at none of the budgets {', '.join(map(str, self.budgets))}")
+        tests = (test,) if full_test is None else (test, full_test)
+        if any(one.names != pool.names for one in tests):
             raise ValueError("pool and test must have the same classes in the same order")
-        refuse_shared(pool, test)
-        self.data = fingerprint(pool, test)
+        for one in tests:
+            refuse_shared(pool, one)
+        self.data = fingerprint(pool, *tests)
         self._drawn = {
             (budget, draw): draw_labels(pool.labels, pool.names, budget, draw_seed(seed, draw), per_class, budget_unit)
             for budget in self.budgets
@@ -120,6 +145,10 @@ class Comparison:
         """Give the pool indices that are labelled in this draw, the same for every arm."""
         return self._drawn[budget, draw]
 
+    def running(self, budget: int, draw: int) -> tuple[str, ...]:
+        """Give the arms, of all, that run at this budget and draw."""
+        return tuple(name for name in self.all_arms if draw < self.arm_draws[name] and budget in self.arm_budgets[name])
+
     def run(self, progress: Callable[[int, int, str], None] | None = None) -> Results:
         """Compute the cells that are not kept yet, and give the results of all.
 
@@ -127,6 +156,7 @@ class Comparison:
         ----------
         progress : callable, optional
             Told (cells done, cells in all, key of the next or "") before each cell and at the end.
+            What a callable `chosen` is asked counts as a cell.
 
         Raises
         ------
@@ -134,21 +164,27 @@ class Comparison:
             An arm failed or returned something else than scores. The message starts with the
             cell's key; cells that were finished stay kept.
         """
-        picks, notes = self._picks()
         cells = [
             Cell(arm, budget, draw, self.variant)
             for draw in range(self.draws)
             for budget in self.budgets
-            for arm in self.arms
-            if draw < self.arm_draws[arm]
+            for arm in self.running(budget, draw)
+            if arm in self.arms
         ]
-        finished = {}
-        for done, cell in enumerate(cells):
+        asked = [
+            Cell("chosen", budget, draw, self.variant)
+            for budget in self.budgets
+            for draw in range(self.draws)
+            if self._asks and self.running(budget, draw)
+        ]
+        finished: dict[Cell, dict[str, np.ndarray]] = {}
+        for done, cell in enumerate([*asked, *cells]):
             if progress is not None:
-                progress(done, len(cells), cell.key)
+                progress(done, len(asked) + len(cells), cell.key)
             finished[cell] = self._finish(cell)
         if progress is not None:
-            progress(len(cells), len(cells), "")
+            progress(len(finished), len(finished), "")
+        picks, notes = self._picks({cell: str(finished.pop(cell)["chosen"]) for cell in asked})
         return Results(
             finished,
             self.test.labels,
@@ -171,13 +207,21 @@ class Comparison:
         return arrays
 
     def _compute(self, cell: Cell) -> dict[str, np.ndarray]:
+        if cell.arm == "chosen":
+            return self._ask(cell)
         train = self.drawn(cell.budget, cell.draw)
         seed = draw_seed(self.seed, cell.draw)
+        items, full = self.test.items, self.full_test if cell.arm in self.full_test_arms else None
+        if full is not None:
+            items = np.concatenate([items, full.items])
         try:
-            scores, metrics = call_arm(self.arms[cell.arm], self.pool.take(train), self.test.items, seed)
+            scores, metrics = call_arm(self.arms[cell.arm], self.pool.take(train), items, seed)
             prediction = predictions_from(scores)
         except Exception as error:
             raise _named(error, cell) from error
+        if full is not None:
+            metrics[f"{self.metric}_full_test"] = rank1(prediction[len(self.test) :], full.labels)
+            scores, prediction = scores[: len(self.test)], prediction[: len(self.test)]
         return {
             "data": np.array(self.data),
             "train": train,
@@ -186,7 +230,19 @@ class Comparison:
             **{f"metric_{name}": np.array(value) for name, value in metrics.items()},
         }
 
-    def _check_names(self, arms: Mapping[str, Arm], arm_draws: Mapping[str, int], only: Sequence[str] | None) -> None:
+    def _ask(self, cell: Cell) -> dict[str, np.ndarray]:
+        """Have the arm of a draw named, by its labelled examples alone."""
+        assert callable(self.chosen)
+        train, running = self.drawn(cell.budget, cell.draw), self.running(cell.budget, cell.draw)
+        try:
+            name = self.chosen(cell.budget, self.pool.take(train), running)
+            refuse_unknown("arm", [name], running)
+        except Exception as error:
+            raise _named(error, cell) from error
+        return {"data": np.array(self.data), "train": train, "chosen": np.array(name)}
+
+    def _check_names(self, only: Sequence[str] | None, full_test_arms: Sequence[str]) -> None:
+        arms = self.all_arms
         for name in arms:
             if not FILE_NAME.fullmatch(name) or name == "chosen":
                 raise ValueError(f"{name!r} cannot name an arm: use letters, digits, _ . + -")
@@ -194,17 +250,27 @@ class Comparison:
             raise ValueError(f"{self.variant!r} cannot name a variant: use letters, digits, _ . + -")
         refuse_unknown("metric", [self.metric], METRICS)
         refuse_unknown("arm", only or (), [*arms, *(["chosen"] if self.chosen else [])])
-        refuse_unknown("arm", arm_draws, arms)
+        for named in (self.arm_draws, self.arm_budgets, full_test_arms):
+            refuse_unknown("arm", named, arms)
         if self.baseline is not None:
             refuse_unknown("baseline", [self.baseline], arms)
-        for name, count in arm_draws.items():
+        for name, count in self.arm_draws.items():
             if whole_number(f"arm_draws[{name!r}]", count) > self.draws:
                 raise ValueError(f"arm_draws[{name!r}] is {count}, more than the {self.draws} draws")
-        if isinstance(self.chosen, Mapping):
-            refuse_unknown("arm", self.chosen.values(), arms)
-            refuse_unknown("budget", self.budgets, self.chosen)
+        for some in self.arm_budgets.values():
+            refuse_unknown("budget", some, self.budgets)
         if not arms or (only is not None and not len(only)):
             raise ValueError("a comparison needs at least one arm")
+
+    def _check_chosen(self) -> None:
+        """Refuse arms named beforehand that do not exist or do not run."""
+        if not isinstance(self.chosen, Mapping):
+            return
+        refuse_unknown("arm", self.chosen.values(), self.all_arms)
+        refuse_unknown("budget", self.budgets, self.chosen)
+        for budget in self.budgets:
+            if budget not in self.arm_budgets[self.chosen[budget]]:
+                raise ValueError(f"{self.chosen[budget]} is chosen at {budget} {self.budget_unit}, where it is not run")
 
     def _active(self, only: Sequence[str] | None) -> set[str]:
         if only is None or ("chosen" in only and not isinstance(self.chosen, Mapping)):
@@ -214,33 +280,27 @@ class Comparison:
             active |= {self.chosen[budget] for budget in self.budgets}
         return active
 
-    def _picks(self) -> tuple[dict[int, tuple[str, ...]], list[str]]:
+    def _picks(self, asked: Mapping[Cell, str]) -> tuple[dict[int, tuple[str, ...]], list[str]]:
         """By budget, the chosen arm of each draw; notes on budgets whose arm was not run."""
         picks: dict[int, tuple[str, ...]] = {}
         notes: list[str] = []
-        for budget in self.budgets if self.chosen is not None else ():
-            names = self._picked(budget)
+        for budget in self.budgets:
+            names = self._named_beforehand(budget) or tuple(asked[cell] for cell in asked if cell.budget == budget)
             left_out = sorted(set(names) - set(self.arms))
             if left_out:
                 notes.append(
                     f"no row `chosen` at {budget} {self.budget_unit}: "
                     f"{', '.join(left_out)} was chosen but left out of the arms"
                 )
-            else:
+            elif names:
                 picks[budget] = names
         return picks, notes
 
-    def _picked(self, budget: int) -> tuple[str, ...]:
-        if isinstance(self.chosen, Mapping):
-            name = self.chosen[budget]
-            return (name,) * self.arm_draws.get(name, self.draws)
-        assert self.chosen is not None
-        names = tuple(
-            self.chosen(budget, self.pool.take(self.drawn(budget, draw)))
-            for draw in range(min(self.arm_draws.values()))
-        )
-        refuse_unknown("arm", names, self.all_arms)
-        return names
+    def _named_beforehand(self, budget: int) -> tuple[str, ...]:
+        if not isinstance(self.chosen, Mapping):
+            return ()
+        name = self.chosen[budget]
+        return (name,) * self.arm_draws[name]
 
 
 def _named(error: Exception, cell: Cell) -> Exception:

@@ -44,6 +44,26 @@ def choose_by_folds(candidates: Mapping[Key, FitScore], labels: np.ndarray, seed
     return keys[int(np.argmax(values))]
 
 
+def choose_by_quarter(candidates: Mapping[Key, FitScore], labels: np.ndarray, seed: int = 0) -> Key:
+    """Give the candidate with the highest mean log-probability of one held-out quarter: for those costly to fit.
+
+    Parameters
+    ----------
+    candidates, labels, seed
+        As `choose_by_folds`; the first of equally good candidates wins.
+
+    Raises
+    ------
+    ValueError
+        No candidate, or a class with one example only.
+    """
+    if not candidates:
+        raise ValueError("there is no candidate to choose from")
+    folds = stratified_folds(labels, 4, seed)
+    keys = list(candidates)
+    return keys[int(np.argmax([_fold_score(candidates[key], labels, folds, 0).mean() for key in keys]))]
+
+
 def stratified_folds(labels: np.ndarray, num_folds: int, seed: int) -> np.ndarray:
     """Deal the examples of each class over folds as evenly as possible: int [n], the fold of each example.
 
@@ -68,9 +88,11 @@ def stratified_folds(labels: np.ndarray, num_folds: int, seed: int) -> np.ndarra
 
 def _held_out_score(candidate: FitScore, labels: np.ndarray, folds: np.ndarray) -> float:
     """Mean log-probability of the true labels, each judged by a fit that has not seen it."""
-    total = 0.0
-    for fold in range(folds.max() + 1):
-        learned, judged = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        scores = candidate(learned, judged)
-        total += float(scores[np.arange(len(judged)), labels[judged]].sum())
-    return total / len(labels)
+    parts = [_fold_score(candidate, labels, folds, fold) for fold in range(folds.max() + 1)]
+    return float(np.concatenate(parts).mean())
+
+
+def _fold_score(candidate: FitScore, labels: np.ndarray, folds: np.ndarray, fold: int) -> np.ndarray:
+    """Log-probability of the true labels of one fold, judged by a fit on the others."""
+    learned, judged = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+    return candidate(learned, judged)[np.arange(len(judged)), labels[judged]]

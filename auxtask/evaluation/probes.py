@@ -14,12 +14,12 @@ Head = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(features [n, d], labels [n]) -> kernel [d, c], bias [c]: the scores are features @ kernel + bias."""
 
 
-def logistic_head(features: np.ndarray, labels: np.ndarray, strength: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
+def logistic_head(features: Any, labels: np.ndarray, strength: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
     """Fit a multinomial logistic regression (scikit-learn's).
 
     Parameters
     ----------
-    features : float [n, d]
+    features : float [n, d], dense or sparse
     labels : int [n], every class from 0 to c - 1 present
     strength : float
         scikit-learn's C: the inverse of the weight penalty.
@@ -100,9 +100,9 @@ def against_strangers(head: Head, strangers: np.ndarray, share: float = 0.5, nea
     return fit
 
 
-def _num_classes(features: np.ndarray, labels: np.ndarray) -> int:
-    if len(features) != len(labels) or not len(labels):
-        raise ValueError(f"{len(features)} features do not fit {len(labels)} labels")
+def _num_classes(features: Any, labels: np.ndarray) -> int:
+    if features.shape[0] != len(labels) or not len(labels):
+        raise ValueError(f"{features.shape[0]} features do not fit {len(labels)} labels")
     counts = np.bincount(labels)
     if len(counts) < 2 or not counts.all():
         raise ValueError("a head needs examples of at least two classes, and of every one")

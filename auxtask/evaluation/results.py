@@ -131,7 +131,9 @@ class Results:
         if self.baseline is None:
             return "There is no baseline among the arms, so no gain is claimed."
         metric = f"{self.metric}_minus_{self.baseline}"
-        rows = [self.row("chosen", budget, metric) for budget in self.picks]
+        rows = [row for row in self.rows if (row["arm"], row["metric"]) == ("chosen", metric)]
+        if not rows:
+            return f"{self.baseline} was run at none of the budgets, so no gain is claimed."
         most, least = max(rows, key=_mean), min(rows, key=_mean)
         if most["low"] is not None and most["low"] <= 0:
             opening = f"No gain over {self.baseline} is shown: the most, {self._gain(most)}"
@@ -209,10 +211,10 @@ class Results:
         for (arm, budget), metrics in self._values.items():
             for metric, values in metrics.items():
                 rows.append(self._make_row(arm, budget, metric, values))
-        for (arm, budget), metrics in self._values.items() if self.baseline is not None else ():
-            for metric in (self.metric, METRICS[self.metric]) if arm != self.baseline else ():
-                base = self._values[str(self.baseline), budget][metric]
-                differences = paired_differences(metrics[metric], base)
+        for (arm, budget), metrics in self._values.items():
+            base = self._values.get((str(self.baseline), budget), {})  # the baseline may not run at every budget
+            for metric in (self.metric, METRICS[self.metric]) if base and arm != self.baseline else ():
+                differences = paired_differences(metrics[metric], base[metric])
                 name = f"{metric}_minus_{self.baseline}"
                 rows.append(self._make_row(arm, budget, name, differences))
         return rows
@@ -252,9 +254,8 @@ class Results:
     def _row_texts(self, arm: str, metric: str) -> list[str]:
         texts = []
         for budget in self.budgets:
-            values = self._values.get((arm, budget))
-            row = self.row(arm, budget, metric) if values else None
-            texts.append("" if row is None else _per_cent(row))
+            found = [row for row in self.rows if (row["arm"], row["budget"], row["metric"]) == (arm, budget, metric)]
+            texts.append(_per_cent(found[0]) if found else "")
         return texts
 
     def _gain(self, row: dict[str, Any]) -> str:

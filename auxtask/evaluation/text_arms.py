@@ -1,47 +1,53 @@
-"""The frozen arms of text recipes: TF-IDF, a probe at a depth that the labels choose, and their mixture."""
+"""Frozen arms of text recipes (a probe at a depth that the labels choose, a mixture), and the choice among arms."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from hashlib import blake2b
+from typing import Any, TypeVar
 
 import numpy as np
 
 from auxtask.evaluation.arms import Arm, Outcome
-from auxtask.evaluation.cross_validation import FitScore, choose_by_folds
+from auxtask.evaluation.cross_validation import FitScore, choose_by_folds, choose_by_quarter
 from auxtask.evaluation.examples import Examples
 from auxtask.evaluation.probes import fit_logistic
 
-__all__ = ["chosen_arm", "log_mixture", "log_probe", "log_probes", "log_tfidf", "probe_arm", "scored_arm"]
+__all__ = [
+    "best_classifier",
+    "chosen_arm",
+    "log_mixture",
+    "log_probe",
+    "log_probes",
+    "probe_arm",
+    "remembered",
+    "scored_arm",
+]
 
+Key = TypeVar("Key")
 Classifier = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(items to learn from, their labels, items to judge) -> log-probabilities [num_judged, num_classes]."""
 
 
-def log_tfidf(texts: Sequence[str], strength: float) -> Classifier:
-    """Make logistic regression on TF-IDF of words and pairs of neighbouring words.
+def remembered(classify: Classifier) -> Classifier:
+    """Make the same classifier, which is fitted once for the same items, whoever asks.
 
-    The vocabulary and its weights come from the labelled texts alone. Source of the recipe: Wang and Manning,
-    "Baselines and bigrams" (2012), with logistic regression.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        By item number.
-    strength : float
-        scikit-learn's C.
+    An arm, the rule that chooses among arms, and a mixture ask for the same folds. What is kept (log-probabilities, a
+    few kB per fit) lives as long as the classifier returned.
     """
+    kept: dict[bytes, np.ndarray] = {}
 
-    def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-        from sklearn.feature_extraction.text import TfidfVectorizer
+    def recall(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
+        asked = blake2b(digest_size=16)
+        for part in (train, labels, test):
+            asked.update(len(part).to_bytes(8, "little") + np.ascontiguousarray(part, np.int64).tobytes())
+        key = asked.digest()
+        if key not in kept:
+            kept[key] = classify(train, labels, test)
+        return kept[key]
 
-        words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-        features = words.fit_transform([texts[i] for i in train])
-        judged = words.transform([texts[i] for i in test])
-        return np.asarray(fit_logistic(features, labels, strength).predict_log_proba(judged))
-
-    return classify
+    return recall
 
 
 def log_probe(features: np.ndarray, strength: float) -> Classifier:
@@ -60,9 +66,9 @@ def log_probe(features: np.ndarray, strength: float) -> Classifier:
     return classify
 
 
-def log_probes(layers: Mapping[str, np.ndarray], strengths: Sequence[float]) -> dict[str, Classifier]:
-    """Make a probe of every layer with every penalty, by a name that says both."""
-    return {f"{name}, C={c:g}": log_probe(rows, c) for name, rows in layers.items() for c in strengths}
+def log_probes(layers: Mapping[str, np.ndarray], strengths: Sequence[float]) -> dict[tuple[str, float], Classifier]:
+    """Make a probe of every layer with every penalty, by (layer, C); each remembers its fits."""
+    return {(name, c): remembered(log_probe(rows, c)) for name, rows in layers.items() for c in strengths}
 
 
 def log_mixture(one: Classifier, other: Classifier) -> Classifier:
@@ -74,16 +80,36 @@ def log_mixture(one: Classifier, other: Classifier) -> Classifier:
     return classify
 
 
-def scored_arm(classifiers: Mapping[str, Classifier], train_metric: str = "train_accuracy") -> Arm:
+def best_classifier(classifiers: Mapping[Key, Classifier], items: np.ndarray, labels: np.ndarray) -> Key:
+    """Name the classifier that cross-validation on the labels at hand picks.
+
+    Parameters
+    ----------
+    classifiers : mapping of key to Classifier
+    items, labels : int [n]
+        The labelled items and their classes.
+
+    Raises
+    ------
+    ValueError
+        As `choose_by_folds`: a class with one example only cannot be cross-validated.
+    """
+    return choose_by_folds(_on_positions(classifiers, items, labels), labels)
+
+
+def scored_arm(classifiers: Mapping[Any, Classifier], train_metric: str = "train_accuracy") -> Arm:
     """Fit the classifier that cross-validation on the labels at hand picks.
 
     Parameters
     ----------
-    classifiers : mapping of name to Classifier
+    classifiers : mapping of key to Classifier
+        Where there is only one, nothing is cross-validated.
+    train_metric : str
+        What the share of labelled items that are predicted right is called.
     """
 
     def arm(train: Examples, test: np.ndarray, seed: int) -> Outcome:
-        classify = classifiers[choose_by_folds(folded(classifiers, train), train.labels, seed)]
+        classify = classifiers[best_classifier(classifiers, train.items, train.labels)]
         scores = classify(train.items, train.labels, np.concatenate([train.items, test]))
         known = scores[: len(train)].argmax(1) == train.labels
         return Outcome(scores[len(train) :], {train_metric: float(known.mean())})
@@ -103,25 +129,37 @@ def probe_arm(layers: Mapping[str, np.ndarray], strengths: Sequence[float] = (0.
     return scored_arm(log_probes(layers, strengths))
 
 
-def chosen_arm(families: Mapping[str, Mapping[str, Classifier]]) -> Callable[[int, Examples], str]:
-    """Make the rule that names the arm to claim: the one whose best classifier cross-validates best.
+def chosen_arm(
+    families: Mapping[str, Mapping[Any, Classifier]], trained: Mapping[str, Classifier] | None = None
+) -> Callable[[int, Examples, tuple[str, ...]], str]:
+    """Make the rule that names the arm to claim, from the labels at hand alone.
+
+    Of the families, the one whose best classifier cross-validates best. Arms that are costly to train are then weighed
+    against that classifier on one held-out quarter of the labels, both fitted on the other three.
 
     Parameters
     ----------
     families : mapping of arm name to its classifiers
+    trained : mapping of arm name to Classifier, optional
+        Asked only where the arm runs.
     """
 
-    def choose(budget: int, train: Examples) -> str:
-        every = {(arm, name): one for arm, family in families.items() for name, one in family.items()}
-        return choose_by_folds(folded(every, train), train.labels)[0]
+    def choose(budget: int, train: Examples, running: tuple[str, ...]) -> str:
+        every = {(arm, key): one for arm in families if arm in running for key, one in families[arm].items()}
+        best = best_classifier(every, train.items, train.labels)
+        rivals = {arm: one for arm, one in (trained or {}).items() if arm in running}
+        if not rivals:
+            return best[0]
+        rivals = {best[0]: every[best], **rivals}  # the first of equals wins: what is cheap
+        return choose_by_quarter(_on_positions(rivals, train.items, train.labels), train.labels)
 
     return choose
 
 
-def folded(classifiers: Mapping[Any, Classifier], train: Examples) -> dict[Any, FitScore]:
+def _on_positions(classifiers: Mapping[Key, Classifier], items: np.ndarray, labels: np.ndarray) -> dict[Key, FitScore]:
     """Give what `choose_by_folds` takes: the classifiers, on positions among the labelled examples."""
 
     def fit(classify: Classifier, learned: np.ndarray, judged: np.ndarray) -> np.ndarray:
-        return classify(train.items[learned], train.labels[learned], train.items[judged])
+        return classify(items[learned], labels[learned], items[judged])
 
-    return {name: partial(fit, one) for name, one in classifiers.items()}
+    return {key: partial(fit, one) for key, one in classifiers.items()}

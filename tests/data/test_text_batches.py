@@ -41,6 +41,21 @@ def test_texts_are_cut_at_the_greatest_length_and_it_is_said(encoded: EncodedTex
         assert read_back(batch, row) == expected
 
 
+def test_taken_texts_are_the_same_texts_with_their_labels_or_others_cut_if_asked(encoded: EncodedTexts) -> None:
+    taken = encoded.take([6, 2, 6])
+    assert [read_back(taken.padded([i]), 0) for i in range(3)] == [read_back(encoded.padded([i]), 0) for i in (6, 2, 6)]
+    assert taken.labels.tolist() == LABELS[[6, 2, 6]].tolist() and taken.notes == [] and taken.max_length == 64
+    short = encoded.take([6, 2], labels=[1, 0], max_length=12)
+    first, whole = read_back(short.padded([0]), 0), read_back(encoded.padded([6]), 0)
+    assert len(first) == 12 and first == [*whole[:11], whole[-1]]
+    assert short.labels.tolist() == [1, 0] and short.lengths.max() <= short.max_length == 12
+    for wrong in ({"indices": []}, {"indices": [0], "max_length": 2}, {"indices": [0], "max_length": 65}):
+        with pytest.raises(ValueError, match="at least one text, 3 to 64 tokens"):
+            encoded.take(**wrong)
+    with pytest.raises(ValueError, match="1 texts, but labels"):
+        encoded.take([0], labels=[0, 1])
+
+
 def test_head_and_tail_of_a_long_text_may_be_kept(tokenizer) -> None:
     text = TEXTS[6] + " " + TEXTS[5]
     ids = tokenizer.encode([text])[0].tolist()

@@ -160,6 +160,7 @@ def test_balanced_draws_are_nested_and_name_the_class_that_is_too_small() -> Non
     texts = LabelledTexts(np.array([f"t{i}" for i in range(30)], object), np.arange(30) % 3, ("a", "b", "c"))
     small, large = texts.balanced(6, seed=1), texts.balanced(20, seed=1)
     assert large[:6].tolist() == small.tolist() and texts.take(small).counts.tolist() == [2, 2, 2]
+    assert texts.most_balanced == 30 and texts.take(range(8)).most_balanced == 6
     with pytest.raises(ValueError, match="a has 10 of 11 needed"):
         texts.balanced(33, seed=0)
 

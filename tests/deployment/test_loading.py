@@ -79,13 +79,13 @@ def test_anything_else_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "run" / "result.json").write_text("{}")
     (tmp_path / "later").mkdir()
     (tmp_path / "later" / "description.json").write_text(
-        json.dumps({"format": "auxtask", "format_version": 1, "kind": "text_classifier"})
+        json.dumps({"format": "auxtask", "format_version": 1, "kind": "music_classifier"})
     )
     words = {
         "notes.txt": ".keras or .h5",
         "empty": "a run folder",
         "run": "saved no backbone",
-        "later": "text_classifier",
+        "later": "music_classifier",
     }
     for name, word in words.items():
         with pytest.raises(ValueError) as caught:

@@ -152,6 +152,79 @@ def test_an_arm_may_have_fewer_draws_and_is_paired_with_the_first_ones() -> None
     assert any("4; scratch 2" in note for note in results.notes)
 
 
+def test_an_arm_may_run_at_some_budgets_only_and_is_compared_where_it_does() -> None:
+    calls = []
+
+    def costly(train: Examples, test_items: np.ndarray, seed: int) -> np.ndarray:
+        calls.append(len(train))
+        return nearest_mean(train, test_items, seed)
+
+    arms = {**ARMS, "tuned": costly}
+    results = compare(arms, arm_budgets={"tuned": [3]}, arm_draws={"tuned": 2}).run()
+    assert calls == [9, 9]
+    assert {row["budget"] for row in results.rows if row["arm"] == "tuned"} == {3}
+    assert results.row("tuned", 3)["values"] == results.row("probe", 3)["values"][:2]
+    gain = results.row("tuned", 3, "rank1_minus_scratch")["values"]
+    assert gain == pytest.approx(
+        np.subtract(results.row("tuned", 3)["values"], results.row("scratch", 3)["values"][:2])
+    )
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(results.table())
+    (line,) = [line for line in console.export_text().splitlines() if "tuned" in line and "│" in line]
+    assert line.split("│")[2].strip() == "" and line.split("│")[3].strip() != ""
+
+
+def test_a_baseline_that_does_not_run_everywhere_gives_differences_where_it_does() -> None:
+    results = compare(arm_budgets={"scratch": [1]}, chosen={1: "probe", 3: "probe"}).run()
+    assert {row["budget"] for row in results.rows if "minus" in row["metric"]} == {1}
+    assert "at 1 photos" in results.sentence() and "at 3 photos" not in results.sentence()
+    results.table()
+
+
+def test_a_choice_is_made_among_the_arms_that_run_there_and_kept_like_a_cell() -> None:
+    asked: list[tuple[int, tuple[str, ...]]] = []
+
+    def choose(budget: int, train: Examples, running: tuple[str, ...]) -> str:
+        asked.append((budget, running))
+        return running[-1]
+
+    run = KeptInMemory()
+    arms = {**ARMS, "tuned": nearest_mean}
+    options = {"arm_budgets": {"tuned": [3]}, "arm_draws": {"tuned": 2}, "chosen": choose, "run": run}
+    results = compare(arms, **options).run()
+    assert [running[-1] for budget, running in asked if budget == 3] == ["tuned", "tuned", "probe", "probe"]
+    assert {running for budget, running in asked if budget == 1} == {("scratch", "probe")}
+    assert len(results.row("chosen", 3)["values"]) == 4
+    assert results.picks[3] == ("tuned", "tuned", "probe", "probe")
+    assert compare(arms, **options).run().picks == results.picks and len(asked) == 8
+    with pytest.raises(ValueError, match="cell chosen-1-draw0.*no arm 'tuned' among scratch, probe"):
+        compare(arms, **{**options, "run": None, "chosen": lambda *_: "tuned"}).run()
+
+
+def test_a_choice_that_is_left_out_is_not_asked_for() -> None:
+    def never(*_: Any) -> str:
+        raise AssertionError("asked")
+
+    results = compare(only=["probe"], chosen=never).run()
+    assert results.picks == {} and {row["arm"] for row in results.rows} == {"probe"}
+
+
+def test_a_larger_test_set_is_scored_for_the_arms_named_and_for_no_other() -> None:
+    full = embedded((9, 30, 21), seed=3)
+    results = compare(full_test=full, full_test_arms=["probe"], chosen={1: "probe", 3: "scratch"}).run()
+    grid = compare()
+    expected = [
+        accuracy_score(full.labels, nearest_mean(POOL.take(grid.drawn(3, draw)), full.items, 0).argmax(1))
+        for draw in range(4)
+    ]
+    assert results.row("probe", 3, "rank1_full_test")["values"] == expected
+    assert results.row("chosen", 1, "rank1_full_test")["values"] == results.row("probe", 1, "rank1_full_test")["values"]
+    assert {row["arm"] for row in results.rows if row["metric"] == "rank1_full_test"} == {"probe", "chosen"}
+    assert plain(compare().run()) == [
+        row for row in plain(compare(full_test=full, full_test_arms=["probe"]).run()) if "full" not in row["metric"]
+    ]
+
+
 def test_one_draw_has_no_interval() -> None:
     results = compare(draws=1, chosen={1: "probe", 3: "probe"}).run()
     assert {(row["low"], row["high"]) for row in results.rows} == {(None, None)}
@@ -248,8 +321,9 @@ def test_chosen_copies_the_cells_of_the_named_arm_and_says_which() -> None:
 def test_a_choosing_callable_sees_only_the_labelled_examples_of_its_draw() -> None:
     asked: list[tuple[int, Examples]] = []
 
-    def choose(budget: int, train: Examples) -> str:
+    def choose(budget: int, train: Examples, running: tuple[str, ...]) -> str:
         asked.append((budget, train))
+        assert running == ("scratch", "probe")
         return "probe" if len(asked) % 2 else "scratch"
 
     grid = compare(chosen=choose)
@@ -406,6 +480,12 @@ def test_items_of_any_kind_reach_the_arms(kind: str) -> None:
         ({"arm_draws": {"probe": 0}}, "arm_draws['probe'] must be a whole number"),
         ({"chosen": {1: "prob", 3: "probe"}}, "no arm 'prob'"),
         ({"chosen": {1: "probe"}}, "no budget 3 among 1"),
+        ({"arm_budgets": {"prob": [1]}}, "no arm 'prob'"),
+        ({"arm_budgets": {"probe": [2]}}, "no budget 2 among 1, 3"),
+        ({"arm_budgets": {"probe": []}, "only": ["probe"]}, "probe run at none of the budgets 1, 3"),
+        ({"arm_budgets": {"probe": [3]}, "chosen": {1: "probe", 3: "probe"}}, "chosen at 1 photos per person, where"),
+        ({"full_test_arms": ["prob"]}, "no arm 'prob'"),
+        ({"full_test": POOL}, "27 test items are also in the pool"),
         ({"metric": "rank-1"}, "no metric 'rank-1' among rank1, accuracy; did you mean 'rank1'"),
         ({"budgets": []}, "budgets must be different and at least one"),
         ({"budgets": [3, 3]}, "not [3, 3]"),

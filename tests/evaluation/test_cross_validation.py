@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_score
 
-from auxtask.evaluation.cross_validation import choose_by_folds, stratified_folds
+from auxtask.evaluation.cross_validation import choose_by_folds, choose_by_quarter, stratified_folds
 
 RANDOM = np.random.default_rng(0)
 LABELS = np.arange(40) % 2
@@ -30,6 +30,23 @@ def test_the_choice_is_scikit_learns() -> None:
     ]
     chosen = choose_by_folds({c: logistic(c) for c in strengths}, LABELS, seed=3)
     assert chosen == strengths[int(np.argmax(scores))]
+
+
+def test_a_quarter_of_each_class_is_held_out_for_costly_candidates_each_fitted_once() -> None:
+    asked = []
+
+    def watched(learned, judged):
+        asked.append((learned, judged))
+        return logistic(1.0)(learned, judged)
+
+    worse = lambda learned, judged: np.log(np.full((len(judged), 2), 0.5))  # noqa: E731
+    assert choose_by_quarter({"worse": worse, "better": watched}, LABELS) == "better"
+    ((learned, judged),) = asked
+    assert np.bincount(LABELS[judged]).tolist() == [5, 5]
+    assert sorted([*learned, *judged]) == list(range(40))
+    assert choose_by_quarter({"first": worse, "second": worse}, LABELS) == "first"
+    with pytest.raises(ValueError, match="no candidate"):
+        choose_by_quarter({}, LABELS)
 
 
 @given(st.lists(st.integers(2, 9), min_size=2, max_size=4), st.integers(2, 6), st.integers(0, 99))

@@ -2,29 +2,26 @@
 
 import numpy as np
 import pytest
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
 from auxtask.evaluation.arms import Outcome
 from auxtask.evaluation.examples import Examples
-from auxtask.evaluation.text_arms import chosen_arm, log_mixture, log_probe, log_tfidf, probe_arm, scored_arm
+from auxtask.evaluation.text_arms import (
+    best_classifier,
+    chosen_arm,
+    log_mixture,
+    log_probe,
+    log_probes,
+    probe_arm,
+    remembered,
+    scored_arm,
+)
 
 RANDOM = np.random.default_rng(0)
 LABELS = np.arange(60) % 2
-WORDS = np.array([["dull", "grey", "poor"], ["bright", "fine", "rich"]])
-TEXTS = [" ".join([*RANDOM.choice(WORDS[label], 2), *RANDOM.choice(["the", "a", "film"], 3)]) for label in LABELS]
 TRAIN = Examples(np.arange(20), LABELS[:20], ("bad", "good"))
 TEST = np.arange(20, 60)
 USEFUL = RANDOM.normal(size=(60, 4)) + LABELS[:, None]
 NOISE = RANDOM.normal(size=(60, 4))
-
-
-def test_tfidf_is_scikit_learns_pipeline_fitted_on_the_labelled_texts_alone() -> None:
-    scores = log_tfidf(TEXTS, 10.0)(TRAIN.items, TRAIN.labels, TEST)
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    reference = make_pipeline(words, LogisticRegression(C=10.0, max_iter=1000)).fit(TEXTS[:20], LABELS[:20])
-    np.testing.assert_allclose(scores, reference.predict_log_proba([TEXTS[i] for i in TEST]), rtol=1e-6)
 
 
 def test_the_probe_takes_the_layer_that_predicts_held_out_labels() -> None:
@@ -48,7 +45,52 @@ def test_the_probe_takes_the_layer_that_predicts_held_out_labels() -> None:
 
 def test_the_chosen_arm_is_the_better_one_by_the_labels_at_hand() -> None:
     families = {"noise": {"C=0.1": log_probe(NOISE, 0.1)}, "useful": {"C=0.1": log_probe(USEFUL, 0.1)}}
-    assert chosen_arm(families)(20, TRAIN) == "useful"
+    assert chosen_arm(families)(20, TRAIN, ("noise", "useful")) == "useful"
+    assert chosen_arm(families)(20, TRAIN, ("noise",)) == "noise"  # the other does not run here
+
+
+def test_an_arm_that_trains_is_weighed_on_one_quarter_that_it_has_not_seen() -> None:
+    asked = []
+
+    def oracle(train, labels, test):
+        asked.append((set(train), set(test)))
+        return np.log(np.where(np.eye(2)[LABELS[test]] > 0, 0.999, 0.001))
+
+    choose = chosen_arm({"useful": {"C=0.1": log_probe(USEFUL, 0.1)}}, {"tuned": oracle})
+    assert choose(20, TRAIN, ("useful", "tuned")) == "tuned"
+    ((learned, judged),) = asked
+    assert len(judged) == 5 and len(learned) == 15 and learned | judged == set(range(20))
+    assert choose(20, TRAIN, ("useful",)) == "useful" and len(asked) == 1  # not trained where it does not run
+
+
+def test_of_equally_good_arms_the_cheap_one_is_chosen() -> None:
+    probe = log_probe(USEFUL, 0.1)
+    assert chosen_arm({"useful": {"C=0.1": probe}}, {"tuned": probe})(20, TRAIN, ("useful", "tuned")) == "useful"
+
+
+def test_work_on_a_draw_is_shared_by_the_arms_and_the_choice() -> None:
+    calls = []
+
+    def counted(train, labels, test):
+        calls.append((len(train), len(test)))
+        return log_probe(USEFUL, 0.1)(train, labels, test)
+
+    one = remembered(counted)
+    family = {0.1: one, 1.0: remembered(log_probe(NOISE, 0.1))}
+    mixture = {key: log_mixture(classify, one) for key, classify in family.items()}
+    chosen_arm({"probe": family, "mixture": mixture})(20, TRAIN, ("probe", "mixture"))
+    assert calls == [(16, 4)] * 5
+    scored_arm(family)(TRAIN, TEST, 3)
+    assert calls[5:] == [(20, 60)]  # the arm fits on all, and cross-validates nothing again
+    other = Examples(TRAIN.items, 1 - TRAIN.labels, TRAIN.names)
+    scored_arm(family)(other, TEST, 3)
+    assert len(calls) > 6  # other labels are other work
+
+
+def test_probes_are_named_by_layer_and_penalty() -> None:
+    probes = log_probes({"noise": NOISE, "useful": USEFUL}, (0.1, 1.0))
+    assert list(probes) == [("noise", 0.1), ("noise", 1.0), ("useful", 0.1), ("useful", 1.0)]
+    assert best_classifier(probes, TRAIN.items, TRAIN.labels)[0] == "useful"
 
 
 def test_a_mixture_is_the_mean_of_the_probabilities() -> None:

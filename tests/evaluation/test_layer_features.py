@@ -1,0 +1,26 @@
+"""A head on standardised features, given for the features as they are, scores the same."""
+
+import numpy as np
+
+from auxtask.evaluation.layer_features import StandardisedLayers
+from auxtask.evaluation.probes import logistic_head
+
+RANDOM = np.random.default_rng(0)
+LAYERS = {"embeddings": RANDOM.normal(3, 2, (40, 5)), "layer0": RANDOM.normal(-1, [[1, 9, 0.1]], (40, 3))}
+LABELS = np.arange(40) % 2
+
+
+def test_the_first_items_set_mean_and_variance() -> None:
+    layers = StandardisedLayers(LAYERS, 30)
+    for rows in layers.rows.values():
+        np.testing.assert_allclose(rows[:30].mean(0), 0, atol=1e-6)
+        np.testing.assert_allclose(rows[:30].std(0), 1, atol=1e-4)
+    assert list(layers.last) == ["layer0"]
+
+
+def test_a_head_on_the_output_itself_scores_as_that_on_standardised_rows() -> None:
+    layers, items = StandardisedLayers(LAYERS, 30), np.arange(20)
+    kernel, bias = layers.head("layer0", items, LABELS[items], 0.1)
+    own_kernel, own_bias = logistic_head(layers.rows["layer0"][items], LABELS[items], 0.1)
+    expected = layers.rows["layer0"] @ own_kernel + own_bias
+    np.testing.assert_allclose(LAYERS["layer0"] @ kernel + bias, expected, atol=1e-4)

@@ -1,0 +1,58 @@
+"""TF-IDF is scikit-learn's own pipeline, however the counting is shared."""
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from auxtask.evaluation.tfidf import TermCounts, TfidfWords, log_tfidf
+
+RANDOM = np.random.default_rng(0)
+LABELS = np.arange(60) % 3
+WORDS = np.array([["dull", "grey", "poor"], ["bright", "fine", "rich"], ["so", "odd", "new"]])
+TEXTS = [" ".join([*RANDOM.choice(WORDS[label], 2), *RANDOM.choice(["the", "a", "film"], 3)]) for label in LABELS]
+TEXTS[50] = "unheard of words"
+TRAIN, TEST = np.array([4, 0, 7, 9, 2, 11, 5, 18, 13]), np.arange(20, 60)
+
+
+def pipeline(strength: float):
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    model = make_pipeline(words, LogisticRegression(C=strength, max_iter=2000))
+    return model.fit([TEXTS[i] for i in TRAIN], LABELS[TRAIN])
+
+
+@pytest.mark.parametrize("learnable", [None, 20])
+def test_it_is_scikit_learns_pipeline_fitted_on_the_labelled_texts_alone(learnable: int | None) -> None:
+    terms = TermCounts(TEXTS, learnable)
+    for strength in (1.0, 10.0):
+        scores = log_tfidf(terms, strength)(TRAIN, LABELS[TRAIN], TEST)
+        expected = pipeline(strength).predict_log_proba([TEXTS[i] for i in TEST])
+        np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_texts_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = []
+    from sklearn.feature_extraction import text
+
+    original = text.CountVectorizer.fit_transform
+    monkeypatch.setattr(text.CountVectorizer, "fit_transform", lambda *a: counted.append(1) or original(*a))
+    terms = TermCounts(TEXTS)
+    assert counted == []  # nothing before it is asked for
+    for strength in (1.0, 10.0):
+        log_tfidf(terms, strength)(TRAIN, LABELS[TRAIN], TEST)
+    assert counted == [1]
+
+
+def test_learning_from_a_text_that_is_only_tested_is_refused() -> None:
+    with pytest.raises(ValueError, match="text 18 is not among the 10"):
+        log_tfidf(TermCounts(TEXTS, learnable=10), 1.0)(TRAIN, LABELS[TRAIN], TEST)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_the_fitted_arrays_predict_as_the_classifier_they_come_from(num_classes: int) -> None:
+    labels = LABELS % num_classes
+    words = TfidfWords.fit([TEXTS[i] for i in TRAIN], labels[TRAIN], 10.0)
+    expected = log_tfidf(TermCounts(TEXTS), 10.0)(TRAIN, labels[TRAIN], TEST)
+    np.testing.assert_allclose(words.log_probabilities([TEXTS[i] for i in TEST]), expected, rtol=1e-4, atol=1e-5)
+    assert words.kernel.shape == (len(words.terms), num_classes)
