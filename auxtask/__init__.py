@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from auxtask.backbones.description import read_description as read_description
     from auxtask.backbones.embedding import embed as embed
     from auxtask.backbones.embedding import predict_views as predict_views
+    from auxtask.backbones.image_features import image_features as image_features
     from auxtask.backbones.language import language_backbone as language_backbone
     from auxtask.backbones.language import language_model as language_model
     from auxtask.backbones.pooling import pooled as pooled
     from auxtask.backbones.saving import save_backbone as save_backbone
+    from auxtask.backbones.small_nets import conv_backbone as conv_backbone
+    from auxtask.backbones.small_nets import dense_backbone as dense_backbone
     from auxtask.backbones.text_features import text_features as text_features
     from auxtask.backbones.whitening import whiten_embeddings as whiten_embeddings
     from auxtask.data.augmentation import Augmentation as Augmentation
@@ -33,8 +36,12 @@ if TYPE_CHECKING:
     from auxtask.data.faces import FaceData as FaceData
     from auxtask.data.identity_batches import batch_size as batch_size
     from auxtask.data.identity_batches import identity_batches as identity_batches
+    from auxtask.data.image_data import ImageData as ImageData
+    from auxtask.data.image_data import fashion_mnist_folder as fashion_mnist_folder
     from auxtask.data.masking import Masking as Masking
     from auxtask.data.overlap import refuse_overlap as refuse_overlap
+    from auxtask.data.shifts import Shifts as Shifts
+    from auxtask.data.shifts import augmented as augmented
     from auxtask.data.splits import fixed_test_half as fixed_test_half
     from auxtask.data.text_batches import EncodedTexts as EncodedTexts
     from auxtask.data.text_spans import DocumentSpans as DocumentSpans
@@ -45,9 +52,17 @@ if TYPE_CHECKING:
     from auxtask.deployment.loading import load as load
     from auxtask.deployment.loading import people_seen as people_seen
     from auxtask.deployment.photo_classifier import PhotoClassifier as PhotoClassifier
+    from auxtask.evaluation.arms import rotated_arm as rotated_arm
     from auxtask.evaluation.comparison import Comparison as Comparison
     from auxtask.evaluation.comparison import Examples as Examples
     from auxtask.evaluation.comparison import Outcome as Outcome
+    from auxtask.evaluation.depth import first_layer_weights as first_layer_weights
+    from auxtask.evaluation.depth import probe_by_depth as probe_by_depth
+    from auxtask.evaluation.depth import standardised as standardised
+    from auxtask.evaluation.gain_gap import gap_sentence as gap_sentence
+    from auxtask.evaluation.learning_curves import Curve as Curve
+    from auxtask.evaluation.learning_curves import LearningCurve as LearningCurve
+    from auxtask.evaluation.learning_curves import time_to_reach as time_to_reach
     from auxtask.evaluation.network_arms import linear_arm as linear_arm
     from auxtask.evaluation.network_arms import network_arm as network_arm
     from auxtask.evaluation.probes import logistic_head as logistic_head
@@ -60,6 +75,9 @@ if TYPE_CHECKING:
     from auxtask.evaluation.text_arms import log_tfidf as log_tfidf
     from auxtask.evaluation.text_arms import probe_arm as probe_arm
     from auxtask.evaluation.text_arms import scored_arm as scored_arm
+    from auxtask.evaluation.verdicts import count_calls as count_calls
+    from auxtask.evaluation.verdicts import verdict_table as verdict_table
+    from auxtask.evaluation.verdicts import verdicts as verdicts
     from auxtask.evaluation.verification import best_threshold as best_threshold
     from auxtask.evaluation.verification import pair_scores as pair_scores
     from auxtask.evaluation.verification import roc_curve as roc_curve
@@ -81,6 +99,11 @@ if TYPE_CHECKING:
     from auxtask.runs.figures import plot_roc as plot_roc
     from auxtask.runs.folder import Run as Run
     from auxtask.runs.program import run as run
+    from auxtask.runs.transfer_figures import plot_depth as plot_depth
+    from auxtask.runs.transfer_figures import plot_spread as plot_spread
+    from auxtask.runs.transfer_figures import plot_time_saved as plot_time_saved
+    from auxtask.runs.transfer_figures import plot_verdicts as plot_verdicts
+    from auxtask.runs.transfer_figures import plot_weights as plot_weights
     from auxtask.tasks.masked_words import MaskedWords as MaskedWords
     from auxtask.tasks.same_document import SameDocument as SameDocument
     from auxtask.tasks.same_face import SameFace as SameFace
@@ -111,12 +134,15 @@ _HOME = {
     "Comparison": "auxtask.evaluation.comparison",
     "Contrastive": "auxtask.losses.contrastive",
     "Corpus": "auxtask.data.corpora",
+    "Curve": "auxtask.evaluation.learning_curves",
     "DocumentSpans": "auxtask.data.text_spans",
     "EncodedTexts": "auxtask.data.text_batches",
     "Examples": "auxtask.evaluation.comparison",
     "FaceData": "auxtask.data.faces",
     "FacePairs": "auxtask.data.face_pairs",
     "GroupRates": "auxtask.training.optimizers",
+    "ImageData": "auxtask.data.image_data",
+    "LearningCurve": "auxtask.evaluation.learning_curves",
     "MarginSoftmax": "auxtask.losses.margin_softmax",
     "MaskedWords": "auxtask.tasks.masked_words",
     "Masking": "auxtask.data.masking",
@@ -131,6 +157,7 @@ _HOME = {
     "SameFace": "auxtask.tasks.same_face",
     "SameIdentity": "auxtask.tasks.same_identity",
     "SamePair": "auxtask.tasks.same_pair",
+    "Shifts": "auxtask.data.shifts",
     "SupervisedContrastive": "auxtask.losses.supervised_contrastive",
     "TextData": "auxtask.data.texts",
     "TextTokenizer": "auxtask.data.tokenizer",
@@ -139,19 +166,27 @@ _HOME = {
     "WeightAverage": "auxtask.training.callbacks",
     "WeightedSum": "auxtask.losses.weighted_sum",
     "as_dataset": "auxtask.training.inputs",
+    "augmented": "auxtask.data.shifts",
     "batch_size": "auxtask.data.identity_batches",
     "best_threshold": "auxtask.evaluation.verification",
     "checkpoint_folder": "auxtask.backbones.checkpoint_files",
     "chosen_arm": "auxtask.evaluation.text_arms",
+    "conv_backbone": "auxtask.backbones.small_nets",
     "copy_weights": "auxtask.transfer.cloning",
+    "count_calls": "auxtask.evaluation.verdicts",
     "cut_at": "auxtask.transfer.cutting",
     "cuts": "auxtask.transfer.cutting",
+    "dense_backbone": "auxtask.backbones.small_nets",
     "drop_duplicates": "auxtask.data.duplicates",
     "embed": "auxtask.backbones.embedding",
+    "fashion_mnist_folder": "auxtask.data.image_data",
     "fine_tune": "auxtask.transfer.fine_tuning",
+    "first_layer_weights": "auxtask.evaluation.depth",
     "fixed_test_half": "auxtask.data.splits",
     "freeze": "auxtask.transfer.freezing",
+    "gap_sentence": "auxtask.evaluation.gain_gap",
     "identity_batches": "auxtask.data.identity_batches",
+    "image_features": "auxtask.backbones.image_features",
     "keras": "auxtask.framework",
     "language_backbone": "auxtask.backbones.language",
     "language_model": "auxtask.backbones.language",
@@ -169,28 +204,39 @@ _HOME = {
     "pair_scores": "auxtask.evaluation.verification",
     "people_seen": "auxtask.deployment.loading",
     "plot_curves": "auxtask.runs.figures",
+    "plot_depth": "auxtask.runs.transfer_figures",
     "plot_freeze_map": "auxtask.runs.figures",
     "plot_mistakes": "auxtask.runs.figures",
     "plot_results": "auxtask.runs.figures",
     "plot_roc": "auxtask.runs.figures",
+    "plot_spread": "auxtask.runs.transfer_figures",
+    "plot_time_saved": "auxtask.runs.transfer_figures",
+    "plot_verdicts": "auxtask.runs.transfer_figures",
+    "plot_weights": "auxtask.runs.transfer_figures",
     "pooled": "auxtask.backbones.pooling",
     "predict_views": "auxtask.backbones.embedding",
     "probe_arm": "auxtask.evaluation.text_arms",
+    "probe_by_depth": "auxtask.evaluation.depth",
     "read_description": "auxtask.backbones.description",
     "refuse_overlap": "auxtask.data.overlap",
     "report_comparison": "auxtask.runs.comparison_report",
     "residual_backbone": "auxtask.backbones.conv",
     "reuse": "auxtask.transfer.cloning",
     "roc_curve": "auxtask.evaluation.verification",
+    "rotated_arm": "auxtask.evaluation.arms",
     "run": "auxtask.runs.program",
     "save_backbone": "auxtask.backbones.saving",
     "save_for_transformers": "auxtask.backbones.checkpoint_export",
     "scored_arm": "auxtask.evaluation.text_arms",
     "set_groups": "auxtask.transfer.groups",
+    "standardised": "auxtask.evaluation.depth",
     "t_interval": "auxtask.evaluation.statistics",
     "text_features": "auxtask.backbones.text_features",
+    "time_to_reach": "auxtask.evaluation.learning_curves",
     "unfreeze": "auxtask.transfer.freezing",
     "unigram_baseline": "auxtask.data.unigram",
+    "verdict_table": "auxtask.evaluation.verdicts",
+    "verdicts": "auxtask.evaluation.verdicts",
     "verification": "auxtask.evaluation.verification",
     "verification_from_scores": "auxtask.evaluation.verification",
     "whiten_embeddings": "auxtask.backbones.whitening",

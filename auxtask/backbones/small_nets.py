@@ -124,7 +124,7 @@ def _convolution(filters: int, stride: int, name: str, seed: int | None) -> list
     convolution = layers.Conv2D(
         filters, 3, stride, padding="same", use_bias=False, kernel_initializer=start, name=f"{name}_conv"
     )  # no bias: the BatchNorm that follows has one
-    return [convolution, layers.BatchNormalization(name=f"{name}_norm"), layers.ReLU(name=f"{name}_relu")]
+    return [convolution, layers.BatchNormalization(momentum=0.9, name=f"{name}_norm"), layers.ReLU(name=f"{name}_relu")]
 
 
 def _seeds(seed: int | None) -> Iterator[int | None]:

@@ -163,6 +163,14 @@ class Results:
             for m in worst
         ]
 
+    def right(self, arm: str, budget: int) -> np.ndarray:
+        """Tell which test items were predicted right: bool [num_draws, num_test]; ValueError as for `mistakes`."""
+        cells = [self._resolve(arm, budget, draw) for draw in range(1 + max(cell.draw for cell in self._cells))]
+        found = [self._cells[cell]["prediction"] == self.labels for cell in cells if cell is not None]
+        if not found:
+            raise ValueError(f"there is no cell of arm {arm!r} and budget {budget}")
+        return np.stack(found)
+
     def _resolve(self, arm: str, budget: int, draw: int) -> Cell | None:
         """Find the cell behind an arm's name; `chosen` has none of its own."""
         if arm == "chosen":

@@ -84,9 +84,7 @@ def verdicts(differences: Mapping[str, np.ndarray], level: float = 0.05) -> list
         called: Call = "no evidence" if after > level else "helped" if each.mean > 0 else "harmed"
         detectable = each.detectable(level_left)
         given.append(
-            Verdict(
-                name, called, each.mean, *each.interval(1 - level), float(p_value), float(after), detectable, each
-            )
+            Verdict(name, called, each.mean, *each.interval(1 - level), float(p_value), float(after), detectable, each)
         )
     return given
 

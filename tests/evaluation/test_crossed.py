@@ -32,7 +32,7 @@ def slow_error(table: np.ndarray) -> float:
             sums[kind].append(table[r, i] * table[s, j])
     both, draw, item, none = (np.mean(sums[kind]) for kind in ("both", "draw", "item", "none"))
     of_draws, of_items = draw - none, item - none
-    return ((of_draws / draws + of_items / items + (both - none - of_draws - of_items) / (draws * items))) ** 0.5
+    return (of_draws / draws + of_items / items + (both - none - of_draws - of_items) / (draws * items)) ** 0.5
 
 
 def test_components_are_those_of_the_slow_formula() -> None:
