@@ -75,8 +75,7 @@ if TYPE_CHECKING:
     from auxtask.evaluation.text_arms import log_tfidf as log_tfidf
     from auxtask.evaluation.text_arms import probe_arm as probe_arm
     from auxtask.evaluation.text_arms import scored_arm as scored_arm
-    from auxtask.evaluation.verdicts import count_calls as count_calls
-    from auxtask.evaluation.verdicts import verdict_table as verdict_table
+    from auxtask.evaluation.verdicts import paired_right as paired_right
     from auxtask.evaluation.verdicts import verdicts as verdicts
     from auxtask.evaluation.verification import best_threshold as best_threshold
     from auxtask.evaluation.verification import pair_scores as pair_scores
@@ -104,6 +103,7 @@ if TYPE_CHECKING:
     from auxtask.runs.transfer_figures import plot_time_saved as plot_time_saved
     from auxtask.runs.transfer_figures import plot_verdicts as plot_verdicts
     from auxtask.runs.transfer_figures import plot_weights as plot_weights
+    from auxtask.runs.verdict_report import report_verdicts as report_verdicts
     from auxtask.tasks.masked_words import MaskedWords as MaskedWords
     from auxtask.tasks.same_document import SameDocument as SameDocument
     from auxtask.tasks.same_face import SameFace as SameFace
@@ -173,7 +173,6 @@ _HOME = {
     "chosen_arm": "auxtask.evaluation.text_arms",
     "conv_backbone": "auxtask.backbones.small_nets",
     "copy_weights": "auxtask.transfer.cloning",
-    "count_calls": "auxtask.evaluation.verdicts",
     "cut_at": "auxtask.transfer.cutting",
     "cuts": "auxtask.transfer.cutting",
     "dense_backbone": "auxtask.backbones.small_nets",
@@ -202,6 +201,7 @@ _HOME = {
     "network_arm": "auxtask.evaluation.network_arms",
     "option": "auxtask.runs.config",
     "pair_scores": "auxtask.evaluation.verification",
+    "paired_right": "auxtask.evaluation.verdicts",
     "people_seen": "auxtask.deployment.loading",
     "plot_curves": "auxtask.runs.figures",
     "plot_depth": "auxtask.runs.transfer_figures",
@@ -220,6 +220,7 @@ _HOME = {
     "read_description": "auxtask.backbones.description",
     "refuse_overlap": "auxtask.data.overlap",
     "report_comparison": "auxtask.runs.comparison_report",
+    "report_verdicts": "auxtask.runs.verdict_report",
     "residual_backbone": "auxtask.backbones.conv",
     "reuse": "auxtask.transfer.cloning",
     "roc_curve": "auxtask.evaluation.verification",
@@ -235,7 +236,6 @@ _HOME = {
     "time_to_reach": "auxtask.evaluation.learning_curves",
     "unfreeze": "auxtask.transfer.freezing",
     "unigram_baseline": "auxtask.data.unigram",
-    "verdict_table": "auxtask.evaluation.verdicts",
     "verdicts": "auxtask.evaluation.verdicts",
     "verification": "auxtask.evaluation.verification",
     "verification_from_scores": "auxtask.evaluation.verification",

@@ -67,6 +67,8 @@ class Comparison:
         See `budgets`.
     variant : str, optional
         Goes into each row and cell key, where one run holds several comparisons.
+    pretrainings : int
+        Over how many pretrained networks the arms rotate (see `rotated_arm`); only said.
     seed : int
         Of the draws.
     run : object with `cell(key, compute)`, optional
@@ -95,6 +97,7 @@ class Comparison:
         only: Sequence[str] | None = None,
         per_class: bool = True,
         variant: str | None = None,
+        pretrainings: int = 1,
         seed: int = 0,
         run: KeepsCells | None = None,
     ) -> None:
@@ -102,6 +105,7 @@ class Comparison:
         self.draws, self.seed, self.per_class = whole_number("draws", draws), seed, per_class
         self.pool, self.test, self.budget_unit, self.variant = pool, test, budget_unit, variant
         self.metric, self.baseline, self.chosen, self.keeper = metric, baseline, chosen, run
+        self.pretrainings = whole_number("pretrainings", pretrainings)
         self._check_names(arms, arm_draws or {}, only)
         self.all_arms = dict(arms)
         self.arms = {name: arms[name] for name in arms if name in self._active(only)}
@@ -159,6 +163,7 @@ class Comparison:
             baseline=self.baseline if self.baseline in self.arms else None,
             picks=picks,
             notes=notes,
+            pretrainings=self.pretrainings,
         )
 
     def _finish(self, cell: Cell) -> dict[str, np.ndarray]:

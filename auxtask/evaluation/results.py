@@ -77,10 +77,12 @@ class Results:
         baseline: str | None,
         picks: Mapping[int, tuple[str, ...]],
         notes: Sequence[str] = (),
+        pretrainings: int = 1,
     ) -> None:
         self.names, self.labels = names, labels
         self.budgets, self.budget_unit = tuple(budgets), budget_unit
         self.metric, self.baseline, self.picks = metric, baseline, dict(picks)
+        self._pretrainings = pretrainings
         self._cells = dict(cells)
         self._variant = next(iter(cells)).variant
         self.arms = tuple(dict.fromkeys(cell.arm for cell in cells))
@@ -241,7 +243,8 @@ class Results:
         }
 
     def _make_notes(self) -> list[str]:
-        notes = [f"intervals: 95 % t over label draws ({self._num_draws()}), one pretraining"]
+        given = "one pretraining" if self._pretrainings == 1 else f"{self._pretrainings} pretrainings in turn"
+        notes = [f"intervals: 95 % t over label draws ({self._num_draws()}), {given}"]
         for budget, names in self.picks.items():
             counts = Counter(names)
             listed = ", ".join(

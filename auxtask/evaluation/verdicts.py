@@ -15,7 +15,9 @@ from auxtask.evaluation.crossed import CrossedMean, crossed_mean
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["CALLS", "Verdict", "count_calls", "verdict_table", "verdicts"]
+    from auxtask.evaluation.results import Results
+
+__all__ = ["CALLS", "Verdict", "count_calls", "paired_right", "verdict_table", "verdicts"]
 
 Call = Literal["helped", "no evidence", "harmed"]
 CALLS: tuple[Call, ...] = ("helped", "no evidence", "harmed")
@@ -87,6 +89,24 @@ def verdicts(differences: Mapping[str, np.ndarray], level: float = 0.05) -> list
             Verdict(name, called, each.mean, *each.interval(1 - level), float(p_value), float(after), detectable, each)
         )
     return given
+
+
+def paired_right(results: Results, arm: str, budget: int, baseline: str = "scratch") -> np.ndarray:
+    """Give, draw by draw and test item by test item, whether an arm was right minus whether the baseline was.
+
+    Returns
+    -------
+    float [num_draws, num_test]
+        Of the draws that both have; entries are 1, 0 or -1.
+
+    Raises
+    ------
+    ValueError
+        One of them was not run at that budget.
+    """
+    ours, theirs = (results.right(name, budget).astype(np.float64) for name in (arm, baseline))
+    draws = min(len(ours), len(theirs))
+    return ours[:draws] - theirs[:draws]
 
 
 def count_calls(given: Sequence[Verdict]) -> str:
