@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -202,7 +203,9 @@ def train_a(run: at.Run, task: Task, epochs: int, seed: int, file: Path) -> None
     at.fine_tune(model, batches, plan=at.Plan.scratch(epochs, cosine), seed=seed, callbacks=callbacks)
     file.parent.mkdir(exist_ok=True)
     unfinished = file.with_suffix(".unfinished.h5")
-    model.save(unfinished, include_optimizer=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="You are saving your model as an HDF5")  # as the lecture does
+        model.save(unfinished, include_optimizer=False)
     unfinished.rename(file)
 
 
