@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from auxtask.backbones.description import read_description as read_description
     from auxtask.backbones.embedding import embed as embed
     from auxtask.backbones.embedding import predict_views as predict_views
+    from auxtask.backbones.image_features import image_features as image_features
     from auxtask.backbones.language import language_backbone as language_backbone
     from auxtask.backbones.language import language_model as language_model
     from auxtask.backbones.pooling import pooled as pooled
     from auxtask.backbones.saving import save_backbone as save_backbone
+    from auxtask.backbones.small_nets import conv_backbone as conv_backbone
+    from auxtask.backbones.small_nets import dense_backbone as dense_backbone
     from auxtask.backbones.text_features import embed_texts as embed_texts
     from auxtask.backbones.text_features import longest_text as longest_text
     from auxtask.backbones.text_features import text_features as text_features
@@ -35,8 +38,12 @@ if TYPE_CHECKING:
     from auxtask.data.faces import FaceData as FaceData
     from auxtask.data.identity_batches import batch_size as batch_size
     from auxtask.data.identity_batches import identity_batches as identity_batches
+    from auxtask.data.image_data import ImageData as ImageData
+    from auxtask.data.image_data import fashion_mnist_folder as fashion_mnist_folder
     from auxtask.data.masking import Masking as Masking
     from auxtask.data.overlap import refuse_overlap as refuse_overlap
+    from auxtask.data.shifts import Shifts as Shifts
+    from auxtask.data.shifts import augmented as augmented
     from auxtask.data.splits import fixed_test_half as fixed_test_half
     from auxtask.data.text_batches import EncodedTexts as EncodedTexts
     from auxtask.data.text_spans import DocumentSpans as DocumentSpans
@@ -48,10 +55,18 @@ if TYPE_CHECKING:
     from auxtask.deployment.loading import people_seen as people_seen
     from auxtask.deployment.photo_classifier import PhotoClassifier as PhotoClassifier
     from auxtask.deployment.text_classifier import TextClassifier as TextClassifier
+    from auxtask.evaluation.arms import rotated_arm as rotated_arm
     from auxtask.evaluation.comparison import Comparison as Comparison
     from auxtask.evaluation.comparison import Examples as Examples
     from auxtask.evaluation.comparison import Outcome as Outcome
+    from auxtask.evaluation.depth import first_layer_weights as first_layer_weights
+    from auxtask.evaluation.depth import probe_by_depth as probe_by_depth
+    from auxtask.evaluation.depth import standardised as standardised
+    from auxtask.evaluation.gain_gap import gap_sentence as gap_sentence
     from auxtask.evaluation.layer_features import StandardisedLayers as StandardisedLayers
+    from auxtask.evaluation.learning_curves import Curve as Curve
+    from auxtask.evaluation.learning_curves import LearningCurve as LearningCurve
+    from auxtask.evaluation.learning_curves import time_to_reach as time_to_reach
     from auxtask.evaluation.network_arms import linear_arm as linear_arm
     from auxtask.evaluation.network_arms import network_arm as network_arm
     from auxtask.evaluation.probes import against_strangers as against_strangers
@@ -76,6 +91,8 @@ if TYPE_CHECKING:
     from auxtask.evaluation.tfidf import TermCounts as TermCounts
     from auxtask.evaluation.tfidf import TfidfWords as TfidfWords
     from auxtask.evaluation.tfidf import log_tfidf as log_tfidf
+    from auxtask.evaluation.verdicts import paired_right as paired_right
+    from auxtask.evaluation.verdicts import verdicts as verdicts
     from auxtask.evaluation.verification import best_threshold as best_threshold
     from auxtask.evaluation.verification import pair_scores as pair_scores
     from auxtask.evaluation.verification import roc_curve as roc_curve
@@ -97,6 +114,12 @@ if TYPE_CHECKING:
     from auxtask.runs.figures import plot_roc as plot_roc
     from auxtask.runs.folder import Run as Run
     from auxtask.runs.program import run as run
+    from auxtask.runs.transfer_figures import plot_depth as plot_depth
+    from auxtask.runs.transfer_figures import plot_spread as plot_spread
+    from auxtask.runs.transfer_figures import plot_time_saved as plot_time_saved
+    from auxtask.runs.transfer_figures import plot_verdicts as plot_verdicts
+    from auxtask.runs.transfer_figures import plot_weights as plot_weights
+    from auxtask.runs.verdict_report import report_verdicts as report_verdicts
     from auxtask.tasks.masked_words import MaskedWords as MaskedWords
     from auxtask.tasks.same_document import SameDocument as SameDocument
     from auxtask.tasks.same_face import SameFace as SameFace
@@ -127,6 +150,7 @@ _HOME = {
     "Comparison": "auxtask.evaluation.comparison",
     "Contrastive": "auxtask.losses.contrastive",
     "Corpus": "auxtask.data.corpora",
+    "Curve": "auxtask.evaluation.learning_curves",
     "DocumentSpans": "auxtask.data.text_spans",
     "EncodedTexts": "auxtask.data.text_batches",
     "Examples": "auxtask.evaluation.comparison",
@@ -134,6 +158,8 @@ _HOME = {
     "FacePairs": "auxtask.data.face_pairs",
     "GroupRates": "auxtask.training.optimizers",
     "LinearNetwork": "auxtask.evaluation.text_network_arms",
+    "ImageData": "auxtask.data.image_data",
+    "LearningCurve": "auxtask.evaluation.learning_curves",
     "MarginSoftmax": "auxtask.losses.margin_softmax",
     "MaskedWords": "auxtask.tasks.masked_words",
     "Masking": "auxtask.data.masking",
@@ -149,6 +175,7 @@ _HOME = {
     "SameIdentity": "auxtask.tasks.same_identity",
     "SamePair": "auxtask.tasks.same_pair",
     "StandardisedLayers": "auxtask.evaluation.layer_features",
+    "Shifts": "auxtask.data.shifts",
     "SupervisedContrastive": "auxtask.losses.supervised_contrastive",
     "TermCounts": "auxtask.evaluation.tfidf",
     "TextClassifier": "auxtask.deployment.text_classifier",
@@ -162,21 +189,28 @@ _HOME = {
     "WeightedSum": "auxtask.losses.weighted_sum",
     "against_strangers": "auxtask.evaluation.probes",
     "as_dataset": "auxtask.training.inputs",
+    "augmented": "auxtask.data.shifts",
     "batch_size": "auxtask.data.identity_batches",
     "best_classifier": "auxtask.evaluation.text_arms",
     "best_threshold": "auxtask.evaluation.verification",
     "checkpoint_folder": "auxtask.backbones.checkpoint_files",
     "chosen_arm": "auxtask.evaluation.text_arms",
+    "conv_backbone": "auxtask.backbones.small_nets",
     "copy_weights": "auxtask.transfer.cloning",
     "cut_at": "auxtask.transfer.cutting",
     "cuts": "auxtask.transfer.cutting",
+    "dense_backbone": "auxtask.backbones.small_nets",
     "drop_duplicates": "auxtask.data.duplicates",
     "embed": "auxtask.backbones.embedding",
     "embed_texts": "auxtask.backbones.text_features",
+    "fashion_mnist_folder": "auxtask.data.image_data",
     "fine_tune": "auxtask.transfer.fine_tuning",
+    "first_layer_weights": "auxtask.evaluation.depth",
     "fixed_test_half": "auxtask.data.splits",
     "freeze": "auxtask.transfer.freezing",
+    "gap_sentence": "auxtask.evaluation.gain_gap",
     "identity_batches": "auxtask.data.identity_batches",
+    "image_features": "auxtask.backbones.image_features",
     "keras": "auxtask.framework",
     "language_backbone": "auxtask.backbones.language",
     "language_model": "auxtask.backbones.language",
@@ -195,34 +229,46 @@ _HOME = {
     "option": "auxtask.runs.config",
     "pair_fit": "auxtask.evaluation.text_network_arms",
     "pair_scores": "auxtask.evaluation.verification",
+    "paired_right": "auxtask.evaluation.verdicts",
     "people_seen": "auxtask.deployment.loading",
     "plot_curves": "auxtask.runs.figures",
+    "plot_depth": "auxtask.runs.transfer_figures",
     "plot_freeze_map": "auxtask.runs.figures",
     "plot_mistakes": "auxtask.runs.figures",
     "plot_results": "auxtask.runs.figures",
     "plot_roc": "auxtask.runs.figures",
+    "plot_spread": "auxtask.runs.transfer_figures",
+    "plot_time_saved": "auxtask.runs.transfer_figures",
+    "plot_verdicts": "auxtask.runs.transfer_figures",
+    "plot_weights": "auxtask.runs.transfer_figures",
     "pooled": "auxtask.backbones.pooling",
     "predict_views": "auxtask.backbones.embedding",
     "probe_arm": "auxtask.evaluation.text_arms",
+    "probe_by_depth": "auxtask.evaluation.depth",
     "read_description": "auxtask.backbones.description",
     "refuse_overlap": "auxtask.data.overlap",
     "remembered": "auxtask.evaluation.text_arms",
     "report_comparison": "auxtask.runs.comparison_report",
+    "report_verdicts": "auxtask.runs.verdict_report",
     "residual_backbone": "auxtask.backbones.conv",
     "reuse": "auxtask.transfer.cloning",
     "roc_curve": "auxtask.evaluation.verification",
+    "rotated_arm": "auxtask.evaluation.arms",
     "run": "auxtask.runs.program",
     "save_backbone": "auxtask.backbones.saving",
     "save_for_transformers": "auxtask.backbones.checkpoint_export",
     "scored_arm": "auxtask.evaluation.text_arms",
     "scratch_fit": "auxtask.evaluation.text_network_arms",
     "set_groups": "auxtask.transfer.groups",
+    "standardised": "auxtask.evaluation.depth",
     "t_interval": "auxtask.evaluation.statistics",
     "text_features": "auxtask.backbones.text_features",
     "text_network_arm": "auxtask.evaluation.text_network_arms",
     "tune_fit": "auxtask.evaluation.text_network_arms",
+    "time_to_reach": "auxtask.evaluation.learning_curves",
     "unfreeze": "auxtask.transfer.freezing",
     "unigram_baseline": "auxtask.data.unigram",
+    "verdicts": "auxtask.evaluation.verdicts",
     "verification": "auxtask.evaluation.verification",
     "verification_from_scores": "auxtask.evaluation.verification",
     "whiten_embeddings": "auxtask.backbones.whitening",

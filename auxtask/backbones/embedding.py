@@ -48,8 +48,8 @@ def embed(
     return _unit(_mean_over_views(backbone, images, crops, mirror, batch_size, unit_views))
 
 
-def predict_views(model: keras.Model, images: np.ndarray, crop: float = 0.9) -> np.ndarray:
-    """Classify photos: a classifier's outputs, averaged over the central crop and its mirror image.
+def predict_views(model: keras.Model, images: np.ndarray, crop: float = 0.9, mirror: bool = True) -> np.ndarray:
+    """Classify photos: a classifier's outputs, averaged over the central crop and (unless not wanted) its mirror image.
 
     Parameters
     ----------
@@ -58,12 +58,14 @@ def predict_views(model: keras.Model, images: np.ndarray, crop: float = 0.9) -> 
     images : uint8 or float [n, S, S, c], 0 to 255
     crop : float in (0, 1]
         As in `embed`.
+    mirror : bool
+        Add the mirror image.
 
     Returns
     -------
     float32 [n, num_classes]
     """
-    return _mean_over_views(model, images, (crop,), True, 200, model.predict_on_batch)
+    return _mean_over_views(model, images, (crop,), mirror, 200, model.predict_on_batch)
 
 
 def _mean_over_views(

@@ -10,12 +10,23 @@ from pathlib import Path
 from auxtask.data.images import PHOTO_SUFFIXES, Photos
 
 
-def list_folder(path: str | Path) -> tuple[list[str], list[Path], list[str]]:
+def list_folder(
+    path: str | Path, kind: str = "person", skip: Sequence[str] = ()
+) -> tuple[list[str], list[Path], list[str]]:
     """Find the photos of a folder `<person>/<photo>`.
+
+    Parameters
+    ----------
+    path
+        the folder
+    kind
+        what its sub-folders stand for, for messages
+    skip
+        sub-folders that are passed over
 
     Returns
     -------
-    owners, files : person and path of each photo, sorted
+    owners, files : person (or class) and path of each photo, sorted
     notes : what was passed over
 
     Raises
@@ -24,14 +35,14 @@ def list_folder(path: str | Path) -> tuple[list[str], list[Path], list[str]]:
         if the folder is missing, or holds no photos
     """
     folder = Path(path)
-    expected = f"(expected {folder.name}/<person>/<photo>)"
+    expected = f"(expected {folder.name}/<{kind}>/<photo>)"
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "no such folder"
         raise FileNotFoundError(f"{folder}: {what} {expected}")
     owners: list[str] = []
     files: list[Path] = []
     empty: list[str] = []
-    for person in sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] != "."):
+    for person in sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] != "." and p.name not in skip):
         photos = sorted(p for p in person.iterdir() if _is_photo_name(p))
         owners += [person.name] * len(photos)
         files += photos
@@ -40,6 +51,11 @@ def list_folder(path: str | Path) -> tuple[list[str], list[Path], list[str]]:
     if not files:
         raise ValueError(f"{folder}: holds no photos {expected}")
     return owners, files, [f"{folder}: no photos in {some(empty)}"] if empty else []
+
+
+def list_photos(folder: Path) -> list[Path]:
+    """Find the photos of a folder in any depth, sorted; none where there is no such folder."""
+    return sorted(path for path in folder.rglob("*") if _is_photo_name(path))
 
 
 def list_manifest(csv_path: str | Path) -> tuple[list[str], list[Path]]:
@@ -118,7 +134,13 @@ def lfw_protocol_lines(root: str | Path, name: str) -> list[list[str]]:
     return [line.split("\t") for line in file.read_text().splitlines()[1:] if line.strip()]
 
 
-def copies_to_drop(source: str, owners: Sequence[str], files: Sequence[str], digests: Sequence[bytes]) -> list[int]:
+def copies_to_drop(
+    source: str,
+    owners: Sequence[str],
+    files: Sequence[str],
+    digests: Sequence[bytes],
+    twice: str = "under two people's names",
+) -> list[int]:
     """Find photos that stand twice.
 
     Returns
@@ -129,7 +151,7 @@ def copies_to_drop(source: str, owners: Sequence[str], files: Sequence[str], dig
     Raises
     ------
     ValueError
-        if the same photo stands under two people's names
+        if the same photo has two owners; `twice` says so in words
     """
     first: dict[bytes, int] = {}
     copies = []
@@ -139,7 +161,7 @@ def copies_to_drop(source: str, owners: Sequence[str], files: Sequence[str], dig
             continue
         if owners[other] != owners[position]:
             raise ValueError(
-                f"{source}: the same photo stands under two people's names, {owners[other]!r} and "
+                f"{source}: the same photo stands {twice}, {owners[other]!r} and "
                 f"{owners[position]!r}: {files[other]} and {files[position]}"
             )
         copies.append(position)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from auxtask.data.splits import draw_seed
 from auxtask.evaluation.examples import Examples
 from auxtask.evaluation.results import METRICS
 
-__all__ = ["Arm", "Outcome", "call_arm"]
+__all__ = ["Arm", "Outcome", "call_arm", "rotated_arm"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,35 @@ class Outcome:
 
 Arm = Callable[[Examples, np.ndarray, int], "Outcome | np.ndarray"]
 """One way to get a model: (train, test items, seed) -> Outcome, or only its scores."""
+
+
+def rotated_arm(arms: Sequence[Arm], draws: int, seed: int = 0) -> Arm:
+    """Make one arm of several that differ by what they were pretrained with: draw d goes to the d-th, round and round.
+
+    What pretraining had by chance then shows between draws, as the labels drawn do.
+
+    Parameters
+    ----------
+    arms : sequence of Arm
+        One for each pretrained network.
+    draws, seed : int
+        Those of the `Comparison`.
+
+    Raises
+    ------
+    ValueError
+        No arm; when called, a seed that belongs to none of the draws.
+    """
+    if not arms:
+        raise ValueError("there is no arm to rotate")
+    turns = {draw_seed(seed, draw): draw % len(arms) for draw in range(draws)}
+
+    def arm(train: Examples, test: np.ndarray, draw: int) -> Outcome | np.ndarray:
+        if draw not in turns:
+            raise ValueError(f"seed {draw} belongs to none of the {draws} draws: give Comparison's own draws and seed")
+        return arms[turns[draw]](train, test, draw)
+
+    return arm
 
 
 def call_arm(arm: Arm, train: Examples, test_items: np.ndarray, seed: int) -> tuple[np.ndarray, dict[str, float]]:

@@ -78,6 +78,8 @@ class Comparison:
         See `budgets`.
     variant : str, optional
         Goes into each row and cell key, where one run holds several comparisons.
+    pretrainings : int
+        Over how many pretrained networks the arms rotate (see `rotated_arm`); only said.
     seed : int
         Of the draws.
     run : object with `cell(key, compute)`, optional
@@ -110,6 +112,7 @@ class Comparison:
         only: Sequence[str] | None = None,
         per_class: bool = True,
         variant: str | None = None,
+        pretrainings: int = 1,
         seed: int = 0,
         run: KeepsCells | None = None,
     ) -> None:
@@ -118,6 +121,7 @@ class Comparison:
         self.pool, self.test, self.budget_unit, self.variant = pool, test, budget_unit, variant
         self.full_test, self.full_test_arms = full_test, frozenset(full_test_arms) if full_test else frozenset()
         self.metric, self.baseline, self.chosen, self.keeper = metric, baseline, chosen, run
+        self.pretrainings = whole_number("pretrainings", pretrainings)
         self.all_arms = dict(arms)
         self.arm_draws = {name: self.draws for name in arms} | dict(arm_draws or {})
         self.arm_budgets = {name: self.budgets for name in arms} | {
@@ -195,6 +199,7 @@ class Comparison:
             baseline=self.baseline if self.baseline in self.arms else None,
             picks=picks,
             notes=notes,
+            pretrainings=self.pretrainings,
         )
 
     def _finish(self, cell: Cell) -> dict[str, np.ndarray]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
 from auxtask.backbones.embedding import predict_views
+from auxtask.data.shifts import augmented
 from auxtask.evaluation.arms import Arm, Outcome
 from auxtask.evaluation.examples import Examples
 from auxtask.evaluation.probes import Head
-from auxtask.framework import keras, tf
+from auxtask.framework import keras
 from auxtask.training.inputs import as_dataset
 from auxtask.transfer.cloning import reuse
 from auxtask.transfer.fine_tuning import FineTuning, fine_tune
@@ -55,8 +56,11 @@ def network_arm(
     start: Head | None = None,
     train_metric: str = "train_rank1",
     on_tuned: Callable[[Examples, FineTuning], None] | None = None,
+    mirror: bool = True,
+    sigmoid: bool = False,
+    callbacks: Iterable[Any] = (),
 ) -> Arm:
-    """Train a reused (or, as the baseline, an untrained) backbone with a new softmax head.
+    """Train a reused (or, as the baseline, an untrained) backbone with a new softmax (or sigmoid) head.
 
     An epoch is the same number of batches whatever the budget, so that few labels do not mean few steps.
 
@@ -81,24 +85,37 @@ def network_arm(
         al., "Fine-tuning can distort pretrained features", 2022). None: it starts at random.
     on_tuned : callable (train, FineTuning), optional
         Told of each finished training: its history and ledger.
+    mirror : bool
+        Whether photos are judged by their mirror image too.
+    sigmoid : bool
+        Of two classes, let one sigmoid output say how much it is the second, instead of a softmax over both.
+    callbacks : iterable of keras.callbacks.Callback
+        Given to every training.
     """
+    callbacks = list(callbacks)
 
     def batches(train: Examples, seed: int) -> Any:
         data = as_dataset((images[train.items], train.labels), batch_size, shuffle=True, seed=seed)
         # repeat() before take(): every pass is shuffled anew, and an epoch may hold many passes or a part of one.
         data = data.repeat().take(epoch_batches)
-        return data if augment is None else data.map(Augmented(augment), tf.data.AUTOTUNE).prefetch(2)
+        return data if augment is None else augmented(data, augment)
+
+    def scores(network: keras.Model, items: np.ndarray) -> np.ndarray:
+        given = predict_views(network, images[items], crop, mirror)
+        return np.concatenate([1 - given, given], axis=1) if sigmoid else given
 
     def arm(train: Examples, test: np.ndarray, seed: int) -> Outcome:
-        network = reuse(backbone, head=len(train.names), init=init, seed=seed)
+        if sigmoid and len(train.names) != 2:
+            raise ValueError(f"one sigmoid output tells two classes apart, not {len(train.names)}")
+        network = reuse(backbone, head=1 if sigmoid else len(train.names), init=init, seed=seed)
         if start is not None:
-            features = predict_views(backbone, images[train.items], crop)
+            features = predict_views(backbone, images[train.items], crop, mirror)
             set_head(network, start, features, train.labels)
-        tuned = fine_tune(network, batches(train, seed), plan=plan, seed=seed)
+        tuned = fine_tune(network, batches(train, seed), plan=plan, callbacks=callbacks, seed=seed)
         if on_tuned is not None:
             on_tuned(train, tuned)
-        known = predict_views(network, images[train.items], crop).argmax(1) == train.labels
-        return Outcome(predict_views(network, images[test], crop), {train_metric: float(known.mean())})
+        known = scores(network, train.items).argmax(1) == train.labels
+        return Outcome(scores(network, test), {train_metric: float(known.mean())})
 
     return arm
 
@@ -108,15 +125,7 @@ def set_head(network: keras.Model, start: Head, features: np.ndarray, labels: np
     length = float(np.linalg.norm(features, axis=1).mean())
     kernel, bias = start(features / np.linalg.norm(features, axis=1, keepdims=True), labels)
     # The network's own features are not of unit length.
-    network.layers[-1].set_weights([kernel / length, bias])
-
-
-class Augmented:
-    """Augments the photos of a batch (photos, labels). A class: autograph warns about lambdas it cannot read."""
-
-    def __init__(self, augment: Callable[[Any], Any]) -> None:
-        self.augment = augment
-
-    def __call__(self, photos: Any, labels: Any) -> tuple[Any, Any]:
-        """Give the batch with its photos augmented."""
-        return self.augment(photos), labels
+    kernel = kernel / length
+    if network.layers[-1].units == 1:  # a sigmoid says by how much the second of two classes leads
+        kernel, bias = kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]
+    network.layers[-1].set_weights([kernel, bias])

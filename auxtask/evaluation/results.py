@@ -77,10 +77,12 @@ class Results:
         baseline: str | None,
         picks: Mapping[int, tuple[str, ...]],
         notes: Sequence[str] = (),
+        pretrainings: int = 1,
     ) -> None:
         self.names, self.labels = names, labels
         self.budgets, self.budget_unit = tuple(budgets), budget_unit
         self.metric, self.baseline, self.picks = metric, baseline, dict(picks)
+        self._pretrainings = pretrainings
         self._cells = dict(cells)
         self._variant = next(iter(cells)).variant
         self.arms = tuple(dict.fromkeys(cell.arm for cell in cells))
@@ -165,6 +167,14 @@ class Results:
             for m in worst
         ]
 
+    def right(self, arm: str, budget: int) -> np.ndarray:
+        """Tell which test items were predicted right: bool [num_draws, num_test]; ValueError as for `mistakes`."""
+        cells = [self._resolve(arm, budget, draw) for draw in range(1 + max(cell.draw for cell in self._cells))]
+        found = [self._cells[cell]["prediction"] == self.labels for cell in cells if cell is not None]
+        if not found:
+            raise ValueError(f"there is no cell of arm {arm!r} and budget {budget}")
+        return np.stack(found)
+
     def _resolve(self, arm: str, budget: int, draw: int) -> Cell | None:
         """Find the cell behind an arm's name; `chosen` has none of its own."""
         if arm == "chosen":
@@ -235,7 +245,8 @@ class Results:
         }
 
     def _make_notes(self) -> list[str]:
-        notes = [f"intervals: 95 % t over label draws ({self._num_draws()}), one pretraining"]
+        given = "one pretraining" if self._pretrainings == 1 else f"{self._pretrainings} pretrainings in turn"
+        notes = [f"intervals: 95 % t over label draws ({self._num_draws()}), {given}"]
         for budget, names in self.picks.items():
             counts = Counter(names)
             listed = ", ".join(

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FROZEN, TRAINED, BROKEN = "#c9d7e8", "#f2b56b", "#d64545"
-_COLOURS = ("#1f5fa8", "#d1731f", "#2e7d4f", "#8a4fa3", "#8c6d46", "#5b6470", "#b3372f", "#2a9aa8")
+COLOURS = ("#1f5fa8", "#d1731f", "#2e7d4f", "#8a4fa3", "#8c6d46", "#5b6470", "#b3372f", "#2a9aa8")
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure of that size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -29,7 +30,8 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _tidy(axes: Axes) -> None:
+def tidy(axes: Axes) -> None:
+    """Take the frame away, and draw a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
 
@@ -56,10 +58,10 @@ def plot_curves(history: Sequence[Mapping[str, Any]], title: str = "") -> Figure
     names = list(dict.fromkeys(name.removeprefix("val_") for name in numbers))
     panels = [[n for n in names if "loss" in n], [n for n in names if "loss" not in n]]
     panels = [panel for panel in panels if panel]
-    figure = _figure(5.2 * len(panels), 3.6)
+    figure = new_figure(5.2 * len(panels), 3.6)
     steps = range(1, len(history) + 1)
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        for name, colour in zip(panel, _COLOURS * len(panel), strict=False):
+        for name, colour in zip(panel, COLOURS * len(panel), strict=False):
             for key, style in ((name, "-"), (f"val_{name}", "--")):
                 if any(key in row for row in history):
                     values = [row.get(key, float("nan")) for row in history]
@@ -67,7 +69,7 @@ def plot_curves(history: Sequence[Mapping[str, Any]], title: str = "") -> Figure
         _mark_phases(axes, [str(row.get("phase", "")) for row in history])
         axes.set_xlabel("epoch")
         axes.legend(frameon=False, fontsize="small")
-        _tidy(axes)
+        tidy(axes)
     figure.suptitle(title)
     return figure
 
@@ -101,7 +103,7 @@ def plot_freeze_map(rows: Sequence[Mapping[str, Any]], title: str = "frozen and 
         raise ValueError("plot_freeze_map: the ledger has no rows")
     phases = list(dict.fromkeys(row["phase"] for row in rows))
     groups = list(dict.fromkeys(row["group"] for row in rows))
-    figure = _figure(2.2 + 1.7 * len(phases), 1.3 + 0.42 * len(groups))
+    figure = new_figure(2.2 + 1.7 * len(phases), 1.3 + 0.42 * len(groups))
     axes = figure.subplots()
     for row in rows:
         x, y = phases.index(row["phase"]), groups.index(row["group"])
@@ -133,18 +135,18 @@ def plot_roc(
     """
     import numpy as np
 
-    figure = _figure(5.2, 4.2)
+    figure = new_figure(5.2, 4.2)
     axes = figure.subplots()
     chance = np.logspace(np.log10(smallest_far), 0, 100)
     axes.plot(chance, chance, ":", color="#5b6470", label="chance")
-    for (name, (far, tar)), colour in zip(curves.items(), _COLOURS * len(curves), strict=False):
+    for (name, (far, tar)), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
         far, tar = np.asarray(far, float), np.asarray(tar, float)
         axes.step(np.maximum(far, smallest_far), tar, where="post", label=name, color=colour)
     axes.set(xscale="log", xlim=(smallest_far, 1), ylim=(0, 1.01), title=title)
     axes.set_xlabel("false accepts (share of pairs of different people)")
     axes.set_ylabel("true accepts (share of pairs of one person)")
     axes.legend(frameon=False, loc="upper left")
-    _tidy(axes)
+    tidy(axes)
     return figure
 
 
@@ -165,7 +167,7 @@ def plot_results(rows: Sequence[Mapping[str, Any]], metric: str = "rank1", title
     if not own:
         raise ValueError(f"plot_results: no row has the metric {metric!r} and a budget")
     names = list(dict.fromkeys((row["arm"], row.get("variant")) for row in own))
-    figure = _figure(6.4, 4.2)
+    figure = new_figure(6.4, 4.2)
     axes = figure.subplots()
     scale = 100 if is_fraction(metric) else 1
     budgets = sorted({row["budget"] for row in own})
@@ -186,7 +188,7 @@ def plot_results(rows: Sequence[Mapping[str, Any]], metric: str = "rank1", title
             means,
             yerr=[[max(v, 0) for v in low], [max(v, 0) for v in high]],
             label=f"{arm} ({variant})" if variant else arm,
-            color="black" if chosen else _COLOURS[place % len(_COLOURS)],
+            color="black" if chosen else COLOURS[place % len(COLOURS)],
             linestyle="--" if chosen else "-",
             zorder=3 if chosen else 2,
             marker="o",
@@ -198,7 +200,7 @@ def plot_results(rows: Sequence[Mapping[str, Any]], metric: str = "rank1", title
     axes.set_ylabel(f"{metric}, %" if scale == 100 else metric)
     axes.set_title(title)
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-    _tidy(axes)
+    tidy(axes)
     return figure
 
 
@@ -229,7 +231,7 @@ def plot_mistakes(
         raise ValueError(f"plot_mistakes: {len(left)} left, {len(right)} right photos, {len(verdicts)} verdicts")
     columns = min(columns, len(verdicts))
     num_rows = -(-len(verdicts) // columns)
-    figure = _figure(2.9 * columns, 0.3 + 1.95 * num_rows)
+    figure = new_figure(2.9 * columns, 0.3 + 1.95 * num_rows)
     grid = figure.subplots(num_rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.axis("off")

@@ -10,6 +10,7 @@ from auxtask.evaluation.arms import Outcome
 from auxtask.evaluation.examples import Examples
 from auxtask.evaluation.network_arms import linear_arm, network_arm
 from auxtask.evaluation.probes import logistic_head
+from auxtask.framework import keras
 from auxtask.transfer.fine_tuning import FineTuning
 from auxtask.transfer.plans import Plan
 
@@ -89,3 +90,32 @@ def test_a_started_head_predicts_as_the_head_on_the_frozen_features_before_it_is
     length = np.linalg.norm(features[:12], axis=1).mean()
     expected = np.mean([fitted.predict_proba(view[TEST] / length) for view in views], axis=0)
     np.testing.assert_allclose(outcome.scores, expected, atol=1e-3)
+
+
+def test_one_sigmoid_output_tells_two_classes_apart_as_plain_keras_does(backbone) -> None:
+    two = Examples(np.arange(12)[LABELS[:12] < 2], LABELS[:12][LABELS[:12] < 2], ("red", "green"))
+    kept: list[FineTuning] = []
+    arm = network_arm(
+        backbone, IMAGES, Plan.probe(2, 1e-2), epoch_batches=10, crop=1.0, mirror=False, sigmoid=True,
+        on_tuned=lambda train, result: kept.append(result),
+    )  # fmt: skip
+    scores = arm(two, TEST, 0).scores
+    second = kept[0].model.predict(IMAGES[TEST].astype("float32"), verbose=0)
+    assert second.shape == (len(TEST), 1)
+    np.testing.assert_allclose(scores, np.concatenate([1 - second, second], axis=1), atol=1e-5)
+    with pytest.raises(ValueError, match="two classes apart, not 3"):
+        arm(TRAIN, TEST, 0)
+
+
+def test_callbacks_watch_every_training(backbone) -> None:
+    class Count(keras.callbacks.Callback):
+        epochs = 0
+
+        def on_epoch_end(self, epoch, logs=None) -> None:
+            self.epochs += 1
+
+    count = Count()
+    arm = network_arm(backbone, IMAGES, Plan.probe(2, 1e-2), epoch_batches=2, crop=1.0, callbacks=[count])
+    for seed in (0, 1):
+        arm(TRAIN, TEST, seed)
+    assert count.epochs == 4

@@ -1,0 +1,238 @@
+"""`ImageData`: pictures to learn from, pictures to test on, and pictures without labels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from auxtask.data.idx_files import read_idx_pair
+from auxtask.data.images import OnBad, read_photos
+from auxtask.data.labelled_images import LabelledImages
+from auxtask.data.photo_sources import copies_to_drop, list_folder, list_photos, reading_notes
+from auxtask.data.splits import fixed_test_half
+from auxtask.framework import keras
+
+# Names without capitals or spaces, so that each is one word on a command line and in a file name.
+FASHION_NAMES = (
+    "t-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle-boot",
+)
+_FASHION_PARTS = {"train": "train", "test": "t10k"}
+_DEBIAN = Path("/usr/share/dataset-fashion-mnist")
+UNLABELLED = "unlabelled"
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """Pictures, split into training and test, with a pool of others without labels.
+
+    Attributes
+    ----------
+    name : str
+    train, test : LabelledImages
+        The same classes in the same order, pictures of the same size.
+    unlabelled : uint8 [n, height, width, channels]
+        May be empty.
+    notes : tuple of str
+        What was skipped, dropped or changed while reading, one sentence each.
+    """
+
+    name: str
+    train: LabelledImages
+    test: LabelledImages
+    unlabelled: np.ndarray = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that both sides fit."""
+        if self.train.names != self.test.names:
+            raise ValueError(f"{self.name}: training has the classes {self.train.names}, test {self.test.names}")
+        shapes = {self.train.images.shape[1:], self.test.images.shape[1:], self.unlabelled.shape[1:]}
+        if len(shapes) > 1:
+            raise ValueError(f"{self.name}: pictures of different shapes: {sorted(shapes)}")
+
+    def __repr__(self) -> str:
+        return (
+            f"ImageData({self.name}: {len(self.train):,} + {len(self.test):,} images of {self.shape}, "
+            f"{len(self.names)} classes, {len(self.unlabelled):,} unlabelled)"
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes."""
+        return self.train.names
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every picture."""
+        height, width, channels = self.train.images.shape[1:]
+        return height, width, channels
+
+    def only(self, names: Sequence[str]) -> ImageData:
+        """Keep these classes on both sides, see `LabelledImages.only`; the unlabelled pictures stay."""
+        return self._changed(lambda part: part.only(names))
+
+    def without(self, names: Sequence[str]) -> ImageData:
+        """Drop these classes on both sides, see `LabelledImages.without`; the unlabelled pictures stay."""
+        return self._changed(lambda part: part.without(names))
+
+    def _changed(self, change: Callable[[LabelledImages], LabelledImages]) -> ImageData:
+        return dataclasses.replace(self, train=change(self.train), test=change(self.test))
+
+    @classmethod
+    def fashion_mnist(cls, root: str | Path | None = None, download: bool = False) -> ImageData:
+        """Read Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 60,000 + 10,000 grey images [28, 28, 1] of 10 classes.
+
+        Parameters
+        ----------
+        root
+            a data root with the four official files in `images/fashion_mnist/`; without them, those of Debian's
+            package `dataset-fashion-mnist` are read
+        download
+            whether Keras may download them if neither is there
+
+        Raises
+        ------
+        FileNotFoundError
+            if there are none (and none may be, or could be, downloaded)
+        ValueError
+            if a file is damaged, naming it
+        """
+        folder = fashion_mnist_folder(root)
+        if folder is not None:
+            parts = {part: read_idx_pair(*fashion_files(folder, part)) for part in _FASHION_PARTS}
+        elif download:
+            parts = _downloaded()
+        else:
+            wanted = Path(root or "DATA_ROOT") / "images" / "fashion_mnist"
+            raise FileNotFoundError(
+                f"no Fashion-MNIST: expected {wanted}/train-images-idx3-ubyte.gz and the other three official files "
+                "(--data-root or AUXTASK_DATA names the data root), or Debian's package dataset-fashion-mnist"
+            )
+        train, test = (LabelledImages(*parts[part], FASHION_NAMES) for part in ("train", "test"))
+        return cls("fashion_mnist", train, test, _none_like(train))
+
+    @classmethod
+    def digits(cls, test_fraction: float = 0.4, seed: int = 0) -> ImageData:
+        """Take scikit-learn's digits: 1,797 grey images [8, 8, 1] of the digits "0" to "9", bundled with it.
+
+        Parameters
+        ----------
+        test_fraction
+            share of each digit's images that is tested
+        seed
+            draws which they are
+        """
+        from sklearn.datasets import load_digits
+
+        found: Any = load_digits()
+        images = np.round(found.images * (255 / 16)).astype(np.uint8)[..., None]
+        everything = LabelledImages(images, found.target, tuple(map(str, range(10))))
+        train, test = fixed_test_half(everything.labels, seed, test_fraction, names=everything.names)
+        return cls("digits", everything.take(train), everything.take(test), _none_like(everything))
+
+    @classmethod
+    def from_folder(
+        cls, path: str | Path, size: int = 64, test_fraction: float = 0.5, on_bad: OnBad = "raise", seed: int = 0
+    ) -> ImageData:
+        """Read a folder with one sub-folder of pictures per class, and `unlabelled/`, in any depth, without classes.
+
+        Exact copies of a picture are dropped, and unlabelled ones that are equal to a test picture.
+
+        Parameters
+        ----------
+        path
+            the folder
+        size
+            side of the squares to which the middle of each picture is resized, in pixels
+        test_fraction
+            share of each class that is set aside to test on
+        on_bad
+            "raise" stops at a file that cannot be read, "skip" leaves such files out and says so
+        seed
+            draws which pictures are tested
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            if the folder is missing or holds no pictures, a class has too few, one picture stands in two classes, or
+            a file cannot be read, naming it
+        """
+        folder = Path(path)
+        owners, files, notes = list_folder(folder, "class", skip=(UNLABELLED,))
+        photos = read_photos(files, size, on_bad)
+        images, kept = photos.images, [owners[i] for i in photos.kept]
+        assert images is not None
+        names = tuple(sorted(set(kept)))
+        if len(names) < 2:
+            raise ValueError(f"{folder}: one class only ({', '.join(names) or 'none'}); nothing to tell apart")
+        listed = [str(files[i]) for i in photos.kept]
+        copies = copies_to_drop(str(folder), kept, listed, photos.digests, "as two classes")
+        rows = np.setdiff1d(np.arange(len(kept)), copies)
+        notes += reading_notes(str(folder), photos, size)
+        notes += [f"{folder}: {len(copies)} exact copies of other images dropped"] if copies else []
+        everything = LabelledImages(images[rows], np.array([names.index(kept[i]) for i in rows]), names)
+        train, test = fixed_test_half(everything.labels, seed, test_fraction, names=names)
+        tested = {photos.digests[i] for i in rows[test]}
+        unlabelled, more = _read_unlabelled(folder / UNLABELLED, size, on_bad, tested)
+        return cls(folder.name, everything.take(train), everything.take(test), unlabelled, tuple([*notes, *more]))
+
+
+def fashion_mnist_folder(root: str | Path | None = None) -> Path | None:
+    """Find the folder with Fashion-MNIST's four official files; None if there is none."""
+    last = fashion_files(Path(), "test")[1].name
+    under_root = [Path(root) / "images" / "fashion_mnist"] if root is not None else []
+    for folder in [*under_root, _DEBIAN, *sorted(_DEBIAN.glob("**/"))]:
+        if any((folder / name).exists() for name in (last, last.removesuffix(".gz"))):
+            return folder
+    return None
+
+
+def fashion_files(folder: Path, part: str) -> tuple[Path, Path]:
+    """Give the official files of images and labels of a part, "train" or "test", gzipped unless only the other is."""
+
+    def one(kind: str) -> Path:
+        zipped = folder / f"{_FASHION_PARTS[part]}-{kind}-ubyte.gz"
+        plain = zipped.with_suffix("")
+        return plain if plain.exists() and not zipped.exists() else zipped
+
+    return one("images-idx3"), one("labels-idx1")
+
+
+def _downloaded() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    try:
+        train, test = keras.datasets.fashion_mnist.load_data()
+    except Exception as error:  # Keras raises a bare Exception where the network fails
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileNotFoundError(
+            f"no Fashion-MNIST in the data root or from Debian's package, and Keras cannot download it ({reason})"
+        ) from None
+    return {part: (x[..., None], y.astype(np.int64)) for part, (x, y) in (("train", train), ("test", test))}
+
+
+def _none_like(images: LabelledImages) -> np.ndarray:
+    return np.zeros((0, *images.images.shape[1:]), np.uint8)
+
+
+def _read_unlabelled(folder: Path, size: int, on_bad: OnBad, tested: set[bytes]) -> tuple[np.ndarray, list[str]]:
+    """Read pictures without labels, but for those that are tested on: they would be seen beforehand."""
+    photos = read_photos(list_photos(folder), size, on_bad)
+    assert photos.images is not None
+    fresh = np.array([digest not in tested for digest in photos.digests], bool)
+    notes = reading_notes(str(folder), photos, size)
+    if not fresh.all():
+        notes.append(f"{folder}: {int((~fresh).sum())} images dropped that are test images too")
+    return photos.images[fresh], notes

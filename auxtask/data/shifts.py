@@ -1,0 +1,87 @@
+"""Small shifts and mirror images: what changes a small picture without changing what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from auxtask.framework import tf
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """Move each picture by whole pixels, and mirror half of them, drawn anew each time.
+
+    What is uncovered is filled with what lies at the border. Unlike `Augmentation` it takes any number of channels,
+    and touches no value.
+
+    Parameters
+    ----------
+    pixels
+        each picture moves by up to this, up or down and left or right
+    flip
+        whether half of the pictures are mirrored; not for digits or letters
+    """
+
+    pixels: int = 2
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done."""
+        if isinstance(self.pixels, bool) or not isinstance(self.pixels, int) or self.pixels < 0:
+            raise ValueError(f"pixels={self.pixels!r}: must be a whole number of at least 0")
+
+    def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Shift a batch.
+
+        Parameters
+        ----------
+        images
+            uint8 or float32 [n, height, width, channels]
+        seed
+            int32 [2]; the same seed gives the same result. None draws one from TensorFlow's global generator
+
+        Returns
+        -------
+        float32 [n, height, width, channels]
+        """
+        if seed is None:
+            seed = tf.random.uniform((2,), maxval=2**31 - 1, dtype=tf.int32)
+        count, height, width = (tf.shape(images)[axis] for axis in range(3))
+        moves = tf.random.stateless_uniform((count, 3), seed, -self.pixels, self.pixels + 1, dtype=tf.int32)
+        rows = tf.clip_by_value(tf.range(height) + moves[:, 0:1], 0, height - 1)
+        columns = tf.clip_by_value(tf.range(width) + moves[:, 1:2], 0, width - 1)
+        if self.flip:
+            mirrored = tf.random.stateless_uniform((count, 1), seed + 1) < 0.5
+            columns = tf.where(mirrored, columns[:, ::-1], columns)
+        moved = tf.gather(images, rows, axis=1, batch_dims=1)
+        moved = tf.gather(moved, columns, axis=2, batch_dims=1)
+        return tf.cast(tf.ensure_shape(moved, images.shape), tf.float32)
+
+    def describe(self) -> dict[str, Any]:
+        """Give the settings as plain values for a run's records."""
+        return asdict(self)
+
+
+def augmented(batches: tf.data.Dataset, augment: Callable[[Any], Any]) -> tf.data.Dataset:
+    """Change the pictures of every batch (pictures, labels) on the way to training, in parallel.
+
+    Parameters
+    ----------
+    batches
+        such as `as_dataset` gives
+    augment
+        from pictures to float32 pictures: an `Augmentation`, or `Shifts`
+    """
+    return batches.map(_Augmented(augment), tf.data.AUTOTUNE).prefetch(2)
+
+
+class _Augmented:
+    """Augments the pictures of a batch. A class: autograph warns about lambdas it cannot read."""
+
+    def __init__(self, augment: Callable[[Any], Any]) -> None:
+        self.augment = augment
+
+    def __call__(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        return self.augment(images), labels

@@ -1,0 +1,44 @@
+"""What a recipe says of many paired comparisons: a verdict on each, as table, figure and sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from auxtask.evaluation.verdicts import Verdict, count_calls, verdict_table, verdicts
+from auxtask.runs.transfer_figures import plot_verdicts
+
+if TYPE_CHECKING:
+    from auxtask.runs.folder import Run
+
+
+def report_verdicts(
+    run: Run, differences: Mapping[str, np.ndarray], title: str, more: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[Verdict]:
+    """Call each comparison helped, no evidence or harmed; print the table, draw the figure, keep the counts as a note.
+
+    Parameters
+    ----------
+    run : Run
+    differences : mapping of name to float [num_draws, num_test]
+        As `paired_right` gives. With fewer than two draws no verdict is possible, and that is said.
+    title : str
+        What is compared with what.
+    more : mapping of column to mapping of name to text, optional
+        See `verdict_table`.
+    """
+    enough = {name: table for name, table in differences.items() if len(table) > 1}
+    if not enough:
+        run.note(f"no verdict on {title}: it takes two seeds or more, and an arm beside the baseline")
+        return []
+    given = verdicts(enough)
+    run.figure("verdicts", plot_verdicts(given, title))
+    run.print(verdict_table(given, title, more))
+    typical = 100 * float(np.median([each.detectable for each in given]))
+    run.note(
+        f"verdicts on {title}, {count_calls(given)}; seeds and test items both count as random, false discovery rate "
+        f"5 %; so many seeds could have detected {typical:.2f} points (median, with probability 80 %)"
+    )
+    return given

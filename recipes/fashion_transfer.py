@@ -1,0 +1,456 @@
+"""Model A to Model B: reuse what a network learned about eight classes to tell the other two apart.
+
+Auxiliary task: Model A, which knows eight classes of Fashion-MNIST from all their images.
+Target task: Model B, which tells the two classes left out apart, from 200 labelled images.
+
+    auxtask run fashion_transfer --data-root DIR                          # sandal against shirt, 20 seeds
+    auxtask run fashion_transfer labels=20,50,200,1000 --data-root DIR
+    auxtask run fashion_transfer network=dense --data-root DIR            # the small dense net of most first lessons
+    auxtask run fashion_transfer pair=all seeds=10 arms=scratch,probe_then_tune --data-root DIR
+    auxtask run fashion_transfer                                          # without its files: scikit-learn's digits
+
+Reuse can fail, and then it is said: over seeds, over pairs of classes, with a dense net. The run folder keeps
+`model_a/` (each Model A as an .h5 file), `backbone/` (the first of them without its head) and `model/` (a Model B).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import auxtask as at
+
+
+@dataclass(frozen=True)
+class Config:
+    """What can be set, as key=value."""
+
+    dataset: str = at.option(
+        "auto",
+        "the images; auto: Fashion-MNIST if its files are found, else digits",
+        choices=("auto", "fashion_mnist", "digits"),
+    )
+    network: str = at.option("conv", "convolutional, or fully connected", choices=("conv", "dense"))
+    pair: tuple[str, ...] = at.option((), "Model B's classes: negative,positive; or all; empty: sandal,shirt or 8,9")
+    seeds: int = at.option(20, "draws of the labelled images, each with other start weights")
+    labels: tuple[int, ...] = at.option((), "labelled images in all; empty: 200, of digits 20")
+    arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all; of pair=all scratch,probe_then_tune")
+    a_seeds: int = at.option(0, "seeds of Model A; 0: 3 (pair=all with conv: one short A per pair)")
+    beside: str = at.option("", "pair=all: an earlier run of it with the other network, for the closing sentence")
+    quick: bool = at.option(False, "about a minute: to see that everything runs")
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that mean nothing."""
+        for name, value, least in (("seeds", self.seeds, 1), ("a_seeds", self.a_seeds, 0)):
+            if value < least:
+                raise ValueError(f"{name}={value}: must be at least {least}")
+        if self.labels and min(self.labels) < 4:
+            raise ValueError(f"labels={min(self.labels)}: must be at least 4, two of each class")
+        if self.beside and self.pair != ("all",):
+            raise ValueError("beside= is for pair=all; for one pair the other network is run too")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is used for a kind of image and network, chosen on other pairs (benchmarks/fashion_quality.py)."""
+
+    make: Any  # the network
+    a: tuple[int, int, float]  # Model A: epochs, images in a batch, peak rate
+    scratch: float  # peak rate
+    tune: tuple[float, float]  # rate of the head, rate of all
+    strength: float  # of the probe: scikit-learn's C, on standardised features
+    shifts: at.Shifts
+    epochs: tuple[int, int] = (4, 16)  # of Model B: frozen, thawed; every arm that trains has as many in all
+    batches: int = 10  # of 32 images in each epoch, however few labels
+    chosen: str = "probe"  # the arm that carries the claim
+
+
+SETTINGS = {
+    "fashion_mnist": {
+        "conv": Settings(at.conv_backbone, (6, 128, 3e-3), 3e-3, (3e-3, 3e-4), 0.03, at.Shifts(2)),
+        "dense": Settings(at.dense_backbone, (10, 128, 1e-3), 1e-3, (3e-3, 3e-4), 0.03, at.Shifts(1)),
+    },
+    "digits": {
+        "conv": Settings(
+            partial(at.conv_backbone, stages=(16, 32, 64)), (30, 32, 3e-3), 3e-3, (3e-3, 3e-4), 0.1,
+            at.Shifts(1, flip=False),
+        ),
+        "dense": Settings(at.dense_backbone, (30, 32, 1e-3), 1e-3, (3e-3, 3e-4), 0.1, at.Shifts(0, flip=False)),
+    },
+}  # fmt: skip
+SHORT = 2  # epochs of a short Model A
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Model B's task, and what Model A may know: no image of either class."""
+
+    pair: tuple[str, ...]
+    network: str
+    a: at.ImageData
+    images: np.ndarray  # those that labels are drawn from, then those tested on: items are positions here
+    pool: at.Examples
+    test: at.Examples
+
+    @property
+    def name(self) -> str:
+        """The pair as one word."""
+        return "+".join(self.pair)
+
+    @property
+    def settings(self) -> Settings:
+        """What is used for these images and this network."""
+        return SETTINGS[self.a.name][self.network]
+
+
+def main(config: Config, run: at.Run) -> None:
+    """Data, then one pair with everything that can be shown of it, or all pairs."""
+    with run.stage("data"):
+        data = check(config, run)
+    pairs, budgets = pairs_of(config, data), budgets_of(config, data)
+    tasks = [make_task(config, data, pair, max(budgets), run.seed) for pair in pairs]
+    if len(tasks) == 1:
+        one_pair(config, run, tasks[0], budgets)
+    else:
+        all_pairs(config, run, tasks, budgets)
+
+
+def check(config: Config, run: at.Run) -> at.ImageData:
+    """Read the images, and refuse settings that do not fit them (also `auxtask validate`)."""
+    wanted = config.dataset == "fashion_mnist"
+    if wanted or (config.dataset == "auto" and at.fashion_mnist_folder(run.data_root) is not None):
+        data = at.ImageData.fashion_mnist(run.data_root, download=wanted)
+    else:
+        data = at.ImageData.digits(seed=run.seed)
+        run.note("scikit-learn's digits, 8 x 8 pixels; for Fashion-MNIST give a data root with its files: --data-root")
+    dropped = sorted(set(config.labels) - set(budgets_of(config, data)))
+    if dropped:
+        run.note(f"labels={','.join(map(str, dropped))} dropped: {data.name} has fewer images of a class to learn from")
+    pairs = pairs_of(config, data)
+    if config.beside:
+        gains_beside(config, pairs)
+    return data
+
+
+def pairs_of(config: Config, data: at.ImageData) -> list[tuple[str, ...]]:
+    """Give the pairs of classes that Model B is for."""
+    if config.pair == ("all",):
+        pairs: list[tuple[str, ...]] = list(combinations(data.names, 2))
+        return pairs[:: len(pairs) // 2] if config.quick else pairs
+    pair = config.pair or (("sandal", "shirt") if data.name == "fashion_mnist" else ("8", "9"))
+    if len(pair) != 2:
+        raise ValueError(f"pair={','.join(pair)}: name two of {', '.join(data.names)}, or all")
+    return [data.only(pair).names]  # refuses unknown classes
+
+
+def budgets_of(config: Config, data: at.ImageData) -> tuple[int, ...]:
+    """Give the numbers of labels for which there are images."""
+    most = 2 * int(data.train.counts.min())
+    budgets = config.labels or ((200,) if data.name == "fashion_mnist" else (20,))
+    fitting = tuple(n for n in budgets if n <= most)
+    if not fitting:
+        raise ValueError(f"labels={','.join(map(str, budgets))}: {data.name} has images for at most {most}")
+    return fitting
+
+
+def make_task(config: Config, data: at.ImageData, pair: tuple[str, ...], largest: int, seed: int) -> Task:
+    """Leave the pair out for A, and set B's images up: labels are drawn from a fixed part of the training images."""
+    b = data.only(pair)
+    pool = b.train.take(b.train.balanced(min(max(5 * largest, 2000), 2 * int(b.train.counts.min())), seed))
+    rows = np.arange(len(pool)), len(pool) + np.arange(len(b.test))
+    labelled, tested = (at.Examples(i, part.labels, pair, i) for i, part in zip(rows, (pool, b.test), strict=True))
+    images = np.concatenate([pool.images, b.test.images])
+    return Task(pair, config.network, data.without(pair), images, labelled, tested)
+
+
+def models_a(config: Config, run: at.Run, task: Task, short: bool = False, variant: str | None = None) -> list[Path]:
+    """Train each Model A once, or take it from this run folder (--resume); give their .h5 files."""
+    epochs = 1 if config.quick else SHORT if short else task.settings.a[0]
+    count = config.a_seeds or (1 if short else 2 if config.quick else 3)
+    names = [f"{task.network}-{task.name}-seed{seed}.h5" for seed in range(run.seed, run.seed + count)]
+    files = [run.folder / "model_a" / name for name in names]
+    for seed, file in enumerate(files, run.seed):
+        if not file.exists():
+            train_a(run, task, epochs, seed, file)
+    if short:
+        run.note(f"Model A ({task.network}) is short: {epochs} epochs, one of it for each pair")
+    found = [accuracy(at.load(file), task.a.test.images, task.a.test.labels) for file in files]
+    mean, low, high = at.t_interval(found)
+    row = {"arm": f"model_a_{task.network}", "metric": "accuracy_on_a", "mean": mean, "low": low, "high": high}
+    run.add_rows([row | {"values": found} | ({"variant": variant} if variant else {})])
+    return files
+
+
+def train_a(run: at.Run, task: Task, epochs: int, seed: int, file: Path) -> None:
+    """Train Model A on the classes that are not Model B's, and save it as an .h5 file."""
+    train, (_, size, rate) = task.a.train, task.settings.a
+    backbone = task.settings.make(task.a.shape, seed=seed)
+    model = at.reuse(backbone, head=len(train.names), seed=seed)
+    cosine = at.keras.optimizers.schedules.CosineDecay(rate, epochs * math.ceil(len(train) / size))
+    batches = at.augmented(
+        at.as_dataset((train.images, train.labels), size, shuffle=True, seed=seed), task.settings.shifts
+    )
+    callbacks = run.callbacks(label=file.stem, items_per_step=size, unit="images")
+    at.fine_tune(model, batches, plan=at.Plan.scratch(epochs, cosine), seed=seed, callbacks=callbacks)
+    file.parent.mkdir(exist_ok=True)
+    unfinished = file.with_suffix(".unfinished.h5")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="You are saving your model as an HDF5")  # as the lecture does
+        model.save(unfinished, include_optimizer=False)
+    unfinished.rename(file)
+
+
+def accuracy(model: at.Model, images: np.ndarray, labels: np.ndarray) -> float:
+    """Give the share of images that a model names rightly."""
+    scores = model.predict(images, batch_size=500, verbose=0)
+    return float(((scores.argmax(1) if scores.shape[1] > 1 else scores[:, 0] > 0.5) == labels).mean())
+
+
+def make_plans(settings: Settings, num_groups: int, quick: bool) -> dict[str, at.Plan]:
+    """Give the plans of the arms that train, of as many epochs each."""
+    frozen, thawed = (1, 1) if quick else settings.epochs
+    epochs, (head, low) = frozen + thawed, settings.tune
+    cosine = at.keras.optimizers.schedules.CosineDecay(settings.scratch, epochs * settings.batches)
+    return {
+        "scratch": at.Plan.scratch(epochs, cosine),
+        "probe_then_tune": at.Plan.probe_then_tune(epochs, head, low, probe_epochs=frozen),
+        "full": at.Plan.full(epochs, low),
+        "gradual": at.Plan.gradual(epochs, head, low, num_groups),
+    }
+
+
+def network_arms(config: Config, task: Task, file: Path, **more: Any) -> dict[str, Any]:
+    """Give the arms that train a network: a copy of A without its head (or the same untrained) and one sigmoid."""
+    settings, backbone = task.settings, at.reuse(at.load(file), drop_head=True)
+    return {
+        name: at.network_arm(
+            backbone, task.images, plan, "random" if name == "scratch" else "copy", settings.shifts, settings.batches,
+            crop=1.0, mirror=settings.shifts.flip, sigmoid=True, train_metric="train_accuracy", **more,
+        )
+        for name, plan in make_plans(settings, len(at.layer_groups(backbone)), config.quick).items()
+    }  # fmt: skip
+
+
+def linear_arms(task: Task, file: Path, seed: int) -> dict[str, Any]:
+    """Give the arms that fit logistic regression to frozen features, averaged over each image and its mirror image."""
+    backbone = at.reuse(at.load(file), drop_head=True)
+    untrained = at.reuse(backbone, init="random", seed=seed)
+    head = partial(at.logistic_head, strength=task.settings.strength)
+
+    def features(model: at.Model) -> np.ndarray:
+        last = at.layer_groups(model).names[-1]
+        rows = at.image_features(model, task.images, [last], task.settings.shifts.flip)[last]
+        return at.standardised(rows, task.pool.items)  # by images without labels, none of them tested
+
+    return {
+        name: at.linear_arm(partial(features, model), head, "train_accuracy")
+        for name, model in (("random_frozen", untrained), ("probe", backbone))
+    }
+
+
+def compare(
+    config: Config, run: at.Run, task: Task, files: list[Path], budgets: Sequence[int], tuned: list[Any],
+    only: Sequence[str] = (), variant: str | None = None,
+) -> at.Comparison:  # fmt: skip
+    """Set up the grid of arms, budgets and seeds; what is pretrained goes round over the Models A, draw by draw."""
+    draws = min(config.seeds, 2) if config.quick else config.seeds
+    told = partial(keep, tuned)
+    every = [
+        linear_arms(task, file, seed) | network_arms(config, task, file, on_tuned=told)
+        for seed, file in enumerate(files)
+    ]
+    order = ("scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual")
+    arms = {name: at.rotated_arm([one[name] for one in every], draws, run.seed) for name in order}
+    chosen = task.settings.chosen
+    return at.Comparison(
+        arms, budgets, draws, task.test, pool=task.pool, budget_unit="labels", metric="accuracy", per_class=False,
+        chosen=dict.fromkeys(budgets, chosen) if not only or {"chosen", chosen} & set(only) else None,
+        # The costliest arms carry no claim: they get a quarter of the seeds.
+        arm_draws=dict.fromkeys(("full", "gradual"), max(min(draws, 2), draws // 4)),
+        only=only or None, variant=variant, pretrainings=len(files), seed=run.seed, run=run,
+    )  # fmt: skip
+
+
+def keep(kept: list[Any], train: at.Examples, result: Any) -> None:
+    """Remember a training, for the figures of its phases."""
+    kept[:] = [*kept[-1:], result]
+
+
+def one_pair(config: Config, run: at.Run, task: Task, budgets: Sequence[int]) -> None:
+    """Show one pair of classes: the steps, the arms, the verdicts, why, how soon, and the other network beside."""
+    budget, tuned = max(budgets), []  # type: int, list[Any]
+    with run.stage("Model A"):
+        files = models_a(config, run, task)
+    comparison = compare(config, run, task, files, budgets, tuned, config.arms)
+    drawn = task.pool.take(comparison.drawn(budget, 0))
+    with run.stage("the steps, one by one"):
+        take_the_steps(config, run, task, files[0], drawn)
+        show_the_trap(run, task, files[0], drawn)
+    with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
+        results = comparison.run(bar.update)
+    at.report_comparison(run, results, tuned)
+    run.figure("spread", at.plot_spread(results.rows, title=f"every seed of {task.name}"))
+    if "scratch" in results.arms:
+        against = [arm for arm in results.arms if arm != "scratch"]
+        tables = {arm: at.paired_right(results, arm, budget) for arm in against}
+        at.report_verdicts(run, tables, f"gain over scratch, {task.name}, {budget} labels")
+    with run.stage("time saved"):
+        show_time_saved(config, run, task, files[0], comparison, budget)
+    with run.stage("the other network"):
+        other = replace(task, network="dense" if task.network == "conv" else "conv")
+        beside = models_a(config, run, other, short=other.network == "conv")
+        explain(config, run, {task: files[0], other: beside[0]}, drawn)
+        pair = ("scratch", "probe_then_tune")
+        foil = compare(config, run, other, beside, (budget,), [], pair, other.network).run()
+        run.add_rows(foil.rows)
+    if set(pair) <= set(results.arms):
+        gains = {task.network: gains_of(results, budget), other.network: gains_of(foil, budget)}
+        say_gap(run, gains, "seeds")
+
+
+def take_the_steps(config: Config, run: at.Run, task: Task, file: Path, train: at.Examples) -> None:
+    """Make one Model B, step by step, and keep it."""
+    model_a = at.load(file)  # 1. load Model A
+    run.print(at.layer_groups(model_a))  # 2. choose layers: here all but the head
+    model_b = at.reuse(model_a, drop_head=True, head=1, seed=run.seed)  # 3. copy them, put a new sigmoid head on
+    at.freeze(model_b)  # 4. freeze what was copied
+    run.print(at.layer_groups(model_b))
+    # 5. train the head; 6. thaw at a lower rate: a plan says both, and fine_tune proves what stayed frozen.
+    plan = make_plans(task.settings, 1, config.quick)["probe_then_tune"]
+    images, labels = task.images[train.items], train.labels.astype("float32")
+    tuned = at.fine_tune(model_b, (images, labels), plan=plan, seed=run.seed, callbacks=run.callbacks(label="Model B"))
+    found = accuracy(model_b, task.images[task.test.items], task.test.labels)  # 7. evaluate
+    run.figure("steps", at.plot_curves(tuned.history, "Model B: the head, then everything"))
+    run.note(f"the steps once, {len(train)} labels, not augmented: {100 * found:.2f} % of {len(task.test)} test images")
+    about = {"model_a": file.name, "pair": list(task.pair)}
+    at.save_backbone(at.reuse(model_a, drop_head=True), run.folder / "backbone", about)
+    at.save_backbone(model_b, run.folder / "model", about, kind="model")
+
+
+def show_the_trap(run: at.Run, task: Task, file: Path, train: at.Examples) -> None:
+    """Train B on A's own layers, then on copies of them, by Keras alone, and see what that does to A."""
+    found = {"before": accuracy(at.load(file), task.a.test.images, task.a.test.labels)}
+    for how in ("shared", "copied"):
+        model_a = at.load(file)
+        if how == "shared":
+            model_b = at.keras.Sequential([*model_a.layers[:-1], at.keras.layers.Dense(1, "sigmoid")])
+        else:
+            model_b = at.reuse(model_a, drop_head=True, head=1, seed=run.seed)
+        model_b.compile("adam", "binary_crossentropy")
+        model_b.fit(task.images[train.items], train.labels, epochs=5, verbose=0)
+        found[how] = accuracy(model_a, task.a.test.images, task.a.test.labels)
+    run.add_rows([{"arm": f"A, {how}", "metric": "accuracy_on_a", "mean": value} for how, value in found.items()])
+    run.note(
+        f"the shallow-copy trap: Sequential(model_a.layers[:-1]) shares its layers, so 5 epochs of training B took A "
+        f"from {100 * found['before']:.1f} to {100 * found['shared']:.1f} %; with at.reuse A stays at "
+        f"{100 * found['copied']:.1f} %"
+    )
+
+
+def explain(config: Config, run: at.Run, files: dict[Task, Path], drawn: at.Examples) -> None:
+    """Draw what first layers look at, and what each depth knows about A's classes and about B's."""
+    weights, lines = {}, {}
+    few = 10 if config.quick else 50  # of each of A's classes, to learn from, and as many to judge by
+    for task, file in files.items():
+        a = task.a.train.take(task.a.train.balanced(2 * few * len(task.a.names), run.seed))
+        learned, judged = (at.Examples(rows, a.labels[rows], a.names) for rows in np.split(np.arange(len(a)), 2))
+        backbone = at.reuse(at.load(file), drop_head=True)
+        weights[task.network] = at.first_layer_weights(backbone)
+        on_a, on_b = (at.image_features(backbone, x, mirror=False, grid=4) for x in (a.images, task.images))
+        lines[f"{task.network}, A's classes (seen)"] = at.probe_by_depth(on_a, learned, judged)
+        lines[f"{task.network}, B's classes"] = at.probe_by_depth(on_b, drawn, task.test)
+    run.figure("first layers", at.plot_weights(weights))
+    run.figure("depth", at.plot_depth(lines, "what each depth knows"))
+    for label, by_group in lines.items():
+        knows = ", ".join(f"{group} {100 * value:.1f}" for group, value in by_group.items())
+        run.note(f"probe accuracy by depth, {label}: {knows} %")
+
+
+def show_time_saved(
+    config: Config, run: at.Run, task: Task, file: Path, comparison: at.Comparison, budget: int
+) -> None:
+    """Watch the arms that train on the test images, which chooses nothing: how soon are they as good as scratch?"""
+    if "scratch" not in comparison.arms:
+        return
+    curves: dict[str, list[at.Curve]] = {}
+    for name in [name for name in network_arms(config, task, file) if name in comparison.arms]:
+        for draw in range(1 if config.quick else min(3, comparison.draws)):
+
+            def watched(name: str = name, draw: int = draw) -> dict[str, np.ndarray]:
+                watch = at.LearningCurve(task.images[task.test.items], task.test.labels)
+                train = task.pool.take(comparison.drawn(budget, draw))
+                network_arms(config, task, file, callbacks=[watch])[name](train, task.test.items[:1], run.seed + draw)
+                return {"accuracy": watch.curve().accuracy, "seconds": watch.curve().seconds}
+
+            curves.setdefault(name, []).append(at.Curve(**run.cell(f"curve-{name}-{budget}-draw{draw}", watched)))
+    run.figure("time saved", at.plot_time_saved(curves, title=f"{task.name}, {budget} labels"))
+    said = "; ".join(each.sentence() for each in at.time_to_reach(curves))
+    run.note(f"until as good as scratch at its best, once there is a Model A ({budget} labels): {said}")
+
+
+def all_pairs(config: Config, run: at.Run, tasks: list[Task], budgets: Sequence[int]) -> None:
+    """Compare the arms on every pair of classes, and say how many were helped and harmed."""
+    only, budget = config.arms or ("scratch", "probe_then_tune"), max(budgets)
+    judged = next((arm for arm in ("probe_then_tune", *only) if arm in only and arm != "scratch"), "")
+    tables: dict[str, np.ndarray] = {}
+    gains: dict[str, float] = {}
+    for task in tasks:
+        at.keras.backend.clear_session()  # or Keras keeps something of every network
+        with run.stage("Model A"):
+            files = models_a(config, run, task, task.network == "conv", task.name)
+        with run.stage("comparison"), run.progress(task.name, unit="cells") as bar:
+            results = compare(config, run, task, files, budgets, [], only, task.name).run(bar.update)
+        run.add_rows(results.rows)
+        if "scratch" in results.arms and judged:
+            tables[task.name] = at.paired_right(results, judged, budget)
+            gains[task.name] = float(tables[task.name].mean())
+    network = config.network
+    run.figure("spread", at.plot_spread(run.rows, title=f"{len(tasks)} pairs, {network}: a point is a pair"))
+    of_a = {row["variant"]: f"{100 * row['mean']:.1f}" for row in run.rows if row["metric"] == "accuracy_on_a"}
+    title = f"gain of {judged} over scratch, {network}, {budget} labels, {len(tasks)} pairs"
+    at.report_verdicts(run, tables, title, {"A, %": of_a})
+    run.note("settings were chosen on held-out training images of other pairs, never on any pair's test images")
+    if config.beside and judged == "probe_then_tune" and gains:
+        say_gap(run, {network: list(gains.values())} | gains_beside(config, [task.pair for task in tasks]), "pairs")
+
+
+def gains_of(results: Any, budget: int) -> list[float]:
+    """Give what probe_then_tune gained over scratch, draw by draw."""
+    return list(results.row("probe_then_tune", budget, "accuracy_minus_scratch")["values"])
+
+
+def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]]) -> dict[str, list[float]]:
+    """Read what the other network gained on each pair, from the run that beside= names."""
+    folder = Path(config.beside)
+    if not (folder / "result.json").is_file():
+        raise FileNotFoundError(f"beside={config.beside}: no run there (expected its result.json)")
+    network = json.loads((folder / "config.json").read_text()).get("network")
+    if network not in ("conv", "dense") or network == config.network:
+        raise ValueError(f"beside={config.beside}: must be a run of the other network, not of {network}")
+    rows = {
+        row.get("variant"): row["mean"]
+        for row in json.loads((folder / "result.json").read_text())["rows"]
+        if (row["arm"], row["metric"]) == ("probe_then_tune", "accuracy_minus_scratch")
+    }
+    missing = ["+".join(pair) for pair in pairs if "+".join(pair) not in rows]
+    if missing:
+        raise ValueError(f"beside={config.beside}: has no gain of probe_then_tune on {missing[0]}")
+    return {network: [rows["+".join(pair)] for pair in pairs]}
+
+
+def say_gap(run: at.Run, gains: dict[str, list[float]], over: str) -> None:
+    """Close with what the measurements say of conv and dense networks."""
+    run.note(at.gap_sentence({name: gains[name] for name in ("conv", "dense")}, over))
+
+
+if __name__ == "__main__":
+    at.run(main, Config)

@@ -1,0 +1,201 @@
+"""Pictures with classes: where they come from, how classes are left out, what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from auxtask.data import image_data
+from auxtask.data.image_data import FASHION_NAMES, ImageData
+from auxtask.data.labelled_images import LabelledImages
+
+RANDOM = np.random.default_rng(0)
+
+
+def pictures(labels: np.ndarray, names: tuple[str, ...]) -> LabelledImages:
+    """Pictures whose first pixel says their class."""
+    images = RANDOM.integers(0, 256, (len(labels), 8, 8, 1), np.uint8)
+    images[:, 0, 0, 0] = labels
+    return LabelledImages(images, labels, names)
+
+
+def write_fashion(root: Path, counts: dict[str, int], zipped: bool = True) -> Path:
+    """The four official files, small, under a data root."""
+    folder = root / "images" / "fashion_mnist"
+    folder.mkdir(parents=True)
+    for part, count in counts.items():
+        labels = np.arange(count, dtype=np.uint8) % 10
+        images = np.repeat(labels, 784).reshape(count, 28, 28)
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            head = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
+            path = folder / f"{part}-{kind}-ubyte{'.gz' if zipped else ''}"
+            path.write_bytes(gzip.compress(head + array.tobytes()) if zipped else head + array.tobytes())
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_debian(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(image_data, "_DEBIAN", tmp_path / "no-debian")
+
+
+@given(st.permutations(["a", "b", "c", "d"]), st.integers(1, 4))
+def test_only_some_classes_keep_their_pictures_under_new_labels(order: list[str], count: int) -> None:
+    whole = pictures(RANDOM.integers(0, 4, 40), ("a", "b", "c", "d"))
+    part = whole.only(order[:count])
+    assert part.names == tuple(order[:count])
+    own = [whole.names[pixel] for pixel in part.images[:, 0, 0, 0]]
+    assert own == [part.names[label] for label in part.labels]
+    assert len(part) == np.isin(whole.labels, [whole.names.index(name) for name in part.names]).sum()
+
+
+def test_without_some_classes_is_only_the_others() -> None:
+    whole = pictures(np.arange(20) % 4, ("a", "b", "c", "d"))
+    part = whole.without(["b", "d"])
+    assert part.names == ("a", "c")
+    np.testing.assert_array_equal(part.images, whole.only(["a", "c"]).images)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["sandle"], "did you mean 'sandal'"),
+        (["bag", "bag"], "twice"),
+        ("bag", "sequence of class names"),
+        ([], "no class left"),
+    ],
+)
+def test_classes_that_cannot_be_kept_are_refused(names, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        pictures(np.arange(10), FASHION_NAMES).only(names)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "said"),
+    [
+        (np.zeros((3, 8, 8, 1)), np.zeros(3, int), "uint8"),
+        (np.zeros((3, 8, 8), np.uint8), np.zeros(3, int), "height, width, channels"),
+        (np.zeros((3, 8, 8, 1), np.uint8), np.zeros(2, int), "3 images need as many"),
+        (np.zeros((3, 8, 8, 1), np.uint8), np.full(3, 2), "labels from 2 to 2, but 2 classes"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(images, labels, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        LabelledImages(images, labels, ("a", "b"))
+
+
+def test_the_fingerprint_knows_pictures_labels_and_names_but_no_order() -> None:
+    whole = pictures(np.arange(10) % 2, ("a", "b"))
+    assert whole.take(RANDOM.permutation(10)).fingerprint() == whole.fingerprint()
+    assert whole.take(np.arange(9)).fingerprint() != whole.fingerprint()
+    assert LabelledImages(whole.images, 1 - whole.labels, whole.names).fingerprint() != whole.fingerprint()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_the_official_files_are_read_from_a_data_root(tmp_path: Path, zipped: bool) -> None:
+    write_fashion(tmp_path, {"train": 60, "t10k": 20}, zipped)
+    data = ImageData.fashion_mnist(tmp_path)
+    assert (len(data.train), len(data.test), data.shape, data.names) == (60, 20, (28, 28, 1), FASHION_NAMES)
+    assert (data.train.images[:, 5, 5, 0] == data.train.labels).all()
+    pair = data.only(("sandal", "shirt"))
+    assert {*np.unique(pair.test.images)} == {5, 6} and pair.test.labels.tolist() == [0, 1, 0, 1]
+    assert data.without(("sandal", "shirt")).names == tuple(n for n in FASHION_NAMES if n not in pair.names)
+
+
+def test_debians_files_are_found_without_a_data_root(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(image_data, "_DEBIAN", write_fashion(tmp_path, {"train": 20, "t10k": 10}).parent)
+    assert len(ImageData.fashion_mnist().train) == 20
+
+
+def test_without_files_the_error_says_where_they_belong(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"images/fashion_mnist/train-images-idx3-ubyte\.gz.*Debian"):
+        ImageData.fashion_mnist(tmp_path)
+
+
+def test_keras_downloads_only_when_asked_and_its_failure_is_one_line(tmp_path: Path, monkeypatch) -> None:
+    def fail():
+        raise Exception("URL fetch failure on somewhere")
+
+    monkeypatch.setattr(image_data.keras.datasets.fashion_mnist, "load_data", fail)
+    with pytest.raises(FileNotFoundError, match="cannot download it .URL fetch failure"):
+        ImageData.fashion_mnist(tmp_path, download=True)
+    images, labels = np.zeros((10, 28, 28), np.uint8), np.arange(10, dtype=np.uint8)
+    monkeypatch.setattr(image_data.keras.datasets.fashion_mnist, "load_data", lambda: ((images, labels),) * 2)
+    assert ImageData.fashion_mnist(download=True).train.images.shape == (10, 28, 28, 1)
+
+
+def test_a_missing_file_among_the_four_is_named(tmp_path: Path) -> None:
+    folder = write_fashion(tmp_path, {"train": 20, "t10k": 10})
+    (folder / "train-images-idx3-ubyte.gz").unlink()
+    with pytest.raises(FileNotFoundError, match="train-images"):
+        ImageData.fashion_mnist(tmp_path)
+
+
+def test_digits_are_scikit_learns_split_once_by_the_seed() -> None:
+    data, again, other = (ImageData.digits(seed=seed) for seed in (0, 0, 1))
+    assert data.test.fingerprint() == again.test.fingerprint() != other.test.fingerprint()
+    both = np.concatenate([data.train.images, data.test.images])[..., 0]
+    found = sorted(image.tobytes() for image in np.round(both / 255 * 16).astype(np.uint8))
+    assert found == sorted(image.astype(np.uint8).tobytes() for image in load_digits().images)
+    assert (data.test.counts == np.floor(0.4 * (data.test.counts + data.train.counts))).all()
+
+
+def write_folder(folder: Path, counts: dict[str, int]) -> Path:
+    for name, count in counts.items():
+        for number in range(count):
+            path = folder / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(RANDOM.integers(0, 256, (12, 12, 3), np.uint8)).save(path)
+    return folder
+
+
+def test_a_folder_has_a_class_per_sub_folder_and_unlabelled_pictures(tmp_path: Path) -> None:
+    data = ImageData.from_folder(write_folder(tmp_path, {"cat": 6, "dog": 4, "unlabelled/deep": 5}), size=12)
+    assert data.names == ("cat", "dog") and data.shape == (12, 12, 3)
+    assert data.train.counts.tolist() == data.test.counts.tolist() == [3, 2]
+    assert len(data.unlabelled) == 5 and data.notes == ()
+    with Image.open(tmp_path / "cat" / "0.png") as first:
+        pixels = np.asarray(first)
+    assert (np.concatenate([data.train.images, data.test.images]) == pixels).all((1, 2, 3)).sum() == 1
+
+
+def test_copies_are_dropped_and_test_pictures_do_not_stay_among_the_unlabelled(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"cat": 4, "dog": 4, "unlabelled": 2})
+    (folder / "dog" / "copy.png").write_bytes((folder / "dog" / "0.png").read_bytes())
+    for path in folder.glob("cat/*.png"):
+        (folder / "unlabelled" / f"cat{path.name}").write_bytes(path.read_bytes())
+    data = ImageData.from_folder(folder, size=12)
+    assert len(data.train) + len(data.test) == 8
+    assert len(data.unlabelled) == 4
+    assert any("1 exact copies" in note for note in data.notes)
+    assert any("2 images dropped that are test images too" in note for note in data.notes)
+
+
+def test_folders_that_are_no_data_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere.*<class>"):
+        ImageData.from_folder(tmp_path / "nowhere")
+    folder = write_folder(tmp_path / "one", {"cat": 4})
+    with pytest.raises(ValueError, match="one class only .cat."):
+        ImageData.from_folder(folder, size=12)
+    write_folder(folder, {"dog": 4})
+    (folder / "cat" / "same.png").write_bytes((folder / "dog" / "0.png").read_bytes())
+    with pytest.raises(ValueError, match="two classes, 'cat' and 'dog'"):
+        ImageData.from_folder(folder, size=12)
+    (folder / "cat" / "same.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"same\.png"):
+        ImageData.from_folder(folder, size=12)
+    data = ImageData.from_folder(folder, size=12, on_bad="skip")
+    assert len(data.train) == 4 and any("1 photos skipped" in note for note in data.notes)
+
+
+@pytest.mark.data
+def test_the_true_files_hold_what_they_are_known_to_hold(data_root: Path) -> None:
+    data = ImageData.fashion_mnist(data_root)
+    assert data.train.counts.tolist() == [6000] * 10 and data.test.counts.tolist() == [1000] * 10

@@ -1,0 +1,136 @@
+"""The crossed interval against scikit-free slow formulas, a bootstrap, and simulations with a known truth."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auxtask.evaluation.crossed import crossed_mean
+from auxtask.evaluation.statistics import t_interval
+
+
+def simulated(random: np.random.Generator, shape: tuple[int, int], stds: tuple[float, float, float], mean: float = 0):
+    """A table with known components: draws, items, rest."""
+    draws, items = shape
+    return (
+        mean
+        + stds[0] * random.normal(size=(draws, 1))
+        + stds[1] * random.normal(size=(1, items))
+        + stds[2] * random.normal(size=shape)
+    )
+
+
+def slow_error(table: np.ndarray) -> float:
+    """Unbiased error of the mean from U-statistics: products of entries that share a draw, an item, or neither."""
+    draws, items = table.shape
+    sums = {"both": [], "draw": [], "item": [], "none": []}
+    for r, s in itertools.product(range(draws), repeat=2):
+        for i, j in itertools.product(range(items), repeat=2):
+            kind = {(True, True): "both", (True, False): "draw", (False, True): "item"}.get((r == s, i == j), "none")
+            sums[kind].append(table[r, i] * table[s, j])
+    both, draw, item, none = (np.mean(sums[kind]) for kind in ("both", "draw", "item", "none"))
+    of_draws, of_items = draw - none, item - none
+    return (of_draws / draws + of_items / items + (both - none - of_draws - of_items) / (draws * items)) ** 0.5
+
+
+def test_components_are_those_of_the_slow_formula() -> None:
+    table = simulated(np.random.default_rng(0), (6, 9), (1.0, 0.7, 0.5), 0.3)
+    found = crossed_mean(table)
+    assert found.draw_variance > 0 and found.item_variance > 0
+    assert found.error == pytest.approx(slow_error(table), rel=1e-9)
+    assert found.mean == pytest.approx(table.mean())
+
+
+def test_the_pigeonhole_bootstrap_agrees() -> None:
+    random = np.random.default_rng(1)
+    table = simulated(random, (20, 200), (0.5, 2.0, 0.5))
+    means = []
+    for _ in range(2000):
+        rows, columns = (random.multinomial(n, np.full(n, 1 / n)) for n in table.shape)
+        means.append(rows @ table @ columns / table.size)
+    assert crossed_mean(table).error == pytest.approx(np.std(means), rel=0.1)
+
+
+def test_equal_items_leave_the_t_interval_over_draws() -> None:
+    values = np.random.default_rng(2).normal(size=8)
+    found = crossed_mean(np.repeat(values[:, None], 5, axis=1))
+    np.testing.assert_allclose(found.interval(), t_interval(values)[1:])
+
+
+def test_equal_draws_leave_the_t_interval_over_items_however_many_draws() -> None:
+    values = np.random.default_rng(3).normal(size=30)
+    for num_draws in (2, 50):
+        found = crossed_mean(np.repeat(values[None], num_draws, axis=0))
+        np.testing.assert_allclose(found.interval(), t_interval(values)[1:])
+
+
+@pytest.mark.parametrize(
+    ("shape", "stds"),
+    [((10, 200), (0.05, 0.3, 0.3)), ((5, 50), (0.3, 0.3, 1.0)), ((20, 100), (0, 1, 0.2)), ((8, 100), (0.3, 0, 1))],
+)
+def test_the_interval_holds_the_truth_as_often_as_it_says(shape, stds) -> None:
+    random = np.random.default_rng(4)
+    held = [low <= 0.3 <= high for low, high in (
+        crossed_mean(simulated(random, shape, stds, 0.3)).interval() for _ in range(1000)
+    )]  # fmt: skip
+    assert 0.93 <= np.mean(held) <= 0.985
+
+
+def test_rare_differences_between_right_and_wrong_do_not_fool_it() -> None:
+    # As in truth: 1 % of the items are hard, and each model gets half of those right.
+    random = np.random.default_rng(5)
+    wrong_calls = 0
+    for _ in range(500):
+        chance = np.where(random.random(1000) < 0.02, 0.5, 1.0)
+        ours, theirs = (random.random((10, 1000)) < chance for _ in range(2))
+        wrong_calls += crossed_mean(ours.astype(float) - theirs).p_value() < 0.05
+    assert wrong_calls / 500 < 0.08
+
+
+def test_an_interval_over_draws_alone_would_miss_the_truth() -> None:
+    random = np.random.default_rng(6)
+    tables = [simulated(random, (10, 100), (0.05, 1.0, 0.3), 0.3) for _ in range(300)]
+    naive = [low <= 0.3 <= high for _, low, high in (t_interval(table.mean(axis=1)) for table in tables)]
+    assert np.mean(naive) < 0.7
+
+
+def test_the_detectable_mean_is_found_four_times_in_five() -> None:
+    random, shape, stds = np.random.default_rng(7), (10, 100), (0.1, 0.5, 0.5)
+    truth = (stds[0] ** 2 / 10 + stds[1] ** 2 / 100 + stds[2] ** 2 / 1000) ** 0.5
+    typical = np.median([crossed_mean(simulated(random, shape, stds)).detectable() for _ in range(200)])
+    assert 2.8 * truth < typical < 3.2 * truth
+    found = [crossed_mean(simulated(random, shape, stds, typical)).p_value() < 0.05 for _ in range(600)]
+    assert 0.75 < np.mean(found) < 0.86
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(-2, 2), st.floats(0.1, 10))
+def test_shifting_and_scaling_the_table_shifts_and_scales_the_interval(seed: int, shift: float, scale: float) -> None:
+    table = simulated(np.random.default_rng(seed), (4, 6), (1, 1, 1))
+    (low, high), found = crossed_mean(table).interval(), crossed_mean(shift + scale * table)
+    np.testing.assert_allclose(found.interval(), (shift + scale * low, shift + scale * high), atol=1e-9)
+
+
+def test_no_difference_at_all_is_no_evidence() -> None:
+    found = crossed_mean(np.zeros((3, 5)))
+    assert found.p_value() == 1.0 and found.interval() == (0, 0)
+    assert crossed_mean(np.ones((3, 5))).p_value() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [(np.zeros((1, 5)), "at least 2 draws"), (np.zeros(5), "at least 2"), (np.full((3, 3), np.nan), "finite")],
+)
+def test_tables_that_say_nothing_are_refused(table: np.ndarray, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        crossed_mean(table)
+
+
+def test_levels_outside_their_range_are_refused() -> None:
+    found = crossed_mean(np.eye(3))
+    with pytest.raises(ValueError, match="level"):
+        found.interval(1.0)
+    with pytest.raises(ValueError, match="power"):
+        found.detectable(power=0)

@@ -1,0 +1,128 @@
+"""recipes/fashion_transfer.py as users run it: on digits end to end, and with bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import auxtask as at
+from auxtask.runs.catalogue import find_program, load_program
+from auxtask.runs.program import run_program, validate_program
+
+ARMS = {"scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual", "chosen"}
+
+
+def fashion_transfer(*words: object, validate: bool = False) -> int:
+    load = partial(load_program, find_program("fashion_transfer"))
+    call = validate_program if validate else run_program
+    return call(load, [str(word) for word in words], usage="auxtask run fashion_transfer")
+
+
+@pytest.fixture
+def no_data(monkeypatch) -> None:
+    monkeypatch.delenv("AUXTASK_DATA", raising=False)
+
+
+def test_without_data_the_recipe_takes_digits_and_says_so(no_data, capsys) -> None:
+    assert fashion_transfer(validate=True) == 0
+    assert "scikit-learn's digits" in capsys.readouterr().out
+
+
+def test_budgets_beyond_the_digits_are_dropped_and_named(no_data, capsys) -> None:
+    assert fashion_transfer("labels=20,1000,4000", validate=True) == 0
+    assert "labels=1000,4000 dropped: digits has fewer images" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pair=8,x"], "no class 'x' among 0, 1, 2"),
+        (["pair=8"], "name two of 0, 1"),
+        (["pair=8,8"], "named twice"),
+        (["pair=sandal,shirt", "dataset=digits"], "no class 'sandal'"),
+        (["labels=4000"], "digits has images for at most"),
+        (["labels=2"], "at least 4"),
+        (["seeds=0"], "seeds=0"),
+        (["a_seeds=-1"], "a_seeds=-1"),
+        (["network=transformer"], "Valid values: conv, dense"),
+        (["beside=nowhere"], "beside= is for pair=all"),
+        (["pair=all", "beside=nowhere"], "nowhere"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(no_data, words: list[str], said: str, capsys) -> None:
+    assert fashion_transfer(*words, validate=True) == 2
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1 and said in text
+
+
+def test_a_damaged_file_is_named(tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "images" / "fashion_mnist"
+    folder.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        for kind in ("images-idx3", "labels-idx1"):
+            (folder / f"{part}-{kind}-ubyte.gz").write_bytes(b"\x1f\x8b\x08 damaged")
+    assert fashion_transfer("--data-root", tmp_path, validate=True) == 2
+    text = capsys.readouterr().err
+    assert "train-images-idx3-ubyte.gz" in text and text.count("\n") == 1
+
+
+def result_of(folder: Path) -> dict:
+    result = json.loads((folder / "result.json").read_text())
+    assert result["status"] == "finished"
+    return result
+
+
+@pytest.mark.slow
+def test_the_quick_run_on_digits_shows_arms_trap_verdicts_and_reasons(no_data, tmp_path: Path) -> None:
+    assert fashion_transfer("quick=true", "--out", tmp_path / "run") == 0
+    result, rows = result_of(tmp_path / "run"), {}
+    for row in result["rows"]:
+        rows.setdefault((row["arm"], row["metric"]), row)
+    assert {arm for arm, metric in rows if metric == "accuracy"} == ARMS
+    assert rows["chosen", "accuracy"]["values"] == rows["probe", "accuracy"]["values"]
+    # The trap: training B on A's own layers changes A, training it on copies does not.
+    before, shared, copied = (rows[f"A, {how}", "accuracy_on_a"]["mean"] for how in ("before", "shared", "copied"))
+    assert copied == before != shared
+    for said in ("shallow-copy trap", "verdicts on", "until as good as scratch", "On this data", "by depth"):
+        assert any(said in note for note in result["notes"]), said
+    figures = {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
+    wanted = {"results", "spread", "verdicts", "first layers", "depth", "time saved", "steps", "thaw", "freeze map"}
+    assert wanted <= figures
+    files = sorted((tmp_path / "run" / "model_a").glob("conv-*.h5"))
+    assert len(files) == 2 and at.load(files[0]).output_shape == (None, 8)
+    model = at.load(tmp_path / "run" / "model")
+    assert model.predict(np.zeros((1, 8, 8, 1), np.uint8), verbose=0).shape == (1, 1)
+    assert at.load(tmp_path / "run").output_shape == (None, 64)
+
+
+@pytest.mark.slow
+def test_all_pairs_have_a_verdict_each_and_stand_beside_the_other_network(no_data, tmp_path: Path, capsys) -> None:
+    words = ("quick=true", "pair=all")
+    assert fashion_transfer(*words, "network=conv", "--out", tmp_path / "conv") == 0
+    copy = Path(shutil.copytree(tmp_path / "conv", tmp_path / "copy"))
+    capsys.readouterr()
+    assert fashion_transfer(*words, "network=conv", f"beside={copy}", validate=True) == 2
+    assert "must be a run of the other network" in capsys.readouterr().err
+    words = (*words, "network=dense", f"beside={tmp_path / 'conv'}", "--out", tmp_path / "dense")
+    assert fashion_transfer(*words) == 0
+    result = result_of(tmp_path / "dense")
+    pairs = {row["variant"] for row in result["rows"] if row["metric"] == "accuracy_minus_scratch"}
+    assert len(pairs) == 3
+    notes = result["notes"]
+    assert any("of 3:" in note and "false discovery rate" in note for note in notes)
+    assert any("never on any pair's test images" in note for note in notes)
+    assert any(note.startswith("On this data") and "3 pairs" in note for note in notes)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_fashion_mnist_gives_sandal_against_shirt(tmp_path: Path) -> None:
+    words = ("quick=true", "network=dense", "arms=scratch,chosen", "--out", tmp_path / "run")
+    assert fashion_transfer(*words) == 0
+    found = {row["arm"]: row for row in result_of(tmp_path / "run")["rows"] if row["metric"] == "accuracy"}
+    assert found["chosen"]["budget"] == 200 and found["chosen"]["mean"] > 0.9
