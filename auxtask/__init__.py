@@ -81,7 +81,9 @@ if TYPE_CHECKING:
     from auxtask.runs.figures import plot_roc as plot_roc
     from auxtask.runs.folder import Run as Run
     from auxtask.runs.program import run as run
+    from auxtask.tasks.filled_blanks import fill_blank as fill_blank
     from auxtask.tasks.masked_words import MaskedWords as MaskedWords
+    from auxtask.tasks.replaced_words import ReplacedWords as ReplacedWords
     from auxtask.tasks.same_document import SameDocument as SameDocument
     from auxtask.tasks.same_face import SameFace as SameFace
     from auxtask.tasks.same_identity import SameIdentity as SameIdentity
@@ -126,6 +128,7 @@ _HOME = {
     "Phase": "auxtask.transfer.plans",
     "PhotoClassifier": "auxtask.deployment.photo_classifier",
     "Plan": "auxtask.transfer.plans",
+    "ReplacedWords": "auxtask.tasks.replaced_words",
     "Run": "auxtask.runs.folder",
     "SameDocument": "auxtask.tasks.same_document",
     "SameFace": "auxtask.tasks.same_face",
@@ -148,6 +151,7 @@ _HOME = {
     "cuts": "auxtask.transfer.cutting",
     "drop_duplicates": "auxtask.data.duplicates",
     "embed": "auxtask.backbones.embedding",
+    "fill_blank": "auxtask.tasks.filled_blanks",
     "fine_tune": "auxtask.transfer.fine_tuning",
     "fixed_test_half": "auxtask.data.splits",
     "freeze": "auxtask.transfer.freezing",
