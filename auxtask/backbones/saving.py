@@ -30,8 +30,9 @@ from auxtask.backbones.description import (
     read_tensors,
     write_description,
 )
-from auxtask.backbones.untrusted_file import first_line, reading
+from auxtask.backbones.untrusted_file import reading
 from auxtask.backbones.weight_paths import layer_paths, weight_paths
+from auxtask.data.one_line import first_line
 from auxtask.framework import keras, tf
 from auxtask.transfer.groups import layer_groups, set_groups
 

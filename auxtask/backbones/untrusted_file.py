@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from auxtask.data.one_line import first_line
+
 MAX_JSON_BYTES = 16 * 2**20  # EfficientNetB7's architecture, the longest of Keras' own, has 1 MB
 MAX_DEPTH = 80  # a plain Functional model has 9 levels, and each model nested in it adds 3
 
@@ -60,12 +62,6 @@ def read_bounded(path: str | os.PathLike[str], limit: int = MAX_JSON_BYTES) -> b
     """Read a file of at most `limit` bytes; one byte more is read, so that the caller notices."""
     with open(path, "rb") as file:
         return file.read(limit + 1)
-
-
-def first_line(error: BaseException) -> str:
-    """Give an exception's first line of text, or its class where it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 @contextmanager

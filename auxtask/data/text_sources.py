@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auxtask.data.one_line import first_line
+
 if TYPE_CHECKING:
     import datasets
 
@@ -109,10 +111,10 @@ def load_hub(name: str, config: str | None = None, split: str | None = None, str
         return datasets.load_dataset(name, config, split=split, streaming=streaming)
     except (FileNotFoundError, ConnectionError, OSError) as error:
         raise FileNotFoundError(
-            f"{name}: neither a file or folder here nor a dataset that the hub gives ({_first_line(error)})"
+            f"{name}: neither a file or folder here nor a dataset that the hub gives ({first_line(error)})"
         ) from None
     except (ValueError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{name}: cannot be read as a dataset ({_first_line(error)})") from None
+        raise ValueError(f"{name}: cannot be read as a dataset ({first_line(error)})") from None
 
 
 def _open_parquet(file: Path) -> datasets.IterableDataset:
@@ -143,7 +145,7 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
                 f"{error.start + 1}); save the file as UTF-8"
             ) from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError(f"{file}: damaged after line {number} ({_first_line(error)})") from None
+            raise ValueError(f"{file}: damaged after line {number} ({first_line(error)})") from None
 
 
 def _lines_of_text(file: Path, columns: Sequence[str]) -> Iterator[Row]:
@@ -193,7 +195,3 @@ def _require(column: str, present: Iterable[str], where: str) -> None:
     close = difflib.get_close_matches(column, names, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise ValueError(f"{where}: no column {column!r} (there are: {', '.join(names) or 'none'}){hint}")
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

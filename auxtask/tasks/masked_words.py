@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from auxtask.backbones.language_layers import TextEmbeddings
-from auxtask.data.masking import Masking, held_out_batches, masked_batches
+from auxtask.backbones.checkpoint_export import save_for_transformers
+from auxtask.backbones.checkpoint_files import checkpoint_folder
+from auxtask.backbones.language import language_model
+from auxtask.backbones.language_cost import Matmul, encoder_matmuls
+from auxtask.backbones.language_names import to_keras
+from auxtask.backbones.masked_head import head_weights, masked_head
+from auxtask.data.masking import Masking, held_out_batches
 from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras, tf
-from auxtask.tasks.pretraining import Pretraining, fit_to_budget, provenance
+from auxtask.tasks.filled_blanks import FilledBlank, fill, hidden_sentences, in_mask_token
+from auxtask.tasks.hidden_words import HiddenWords
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class MaskedAccuracy:
         return {"loss": self.loss, "perplexity": math.exp(min(self.loss, 50)), "masked_accuracy": self.accuracy}
 
 
-class MaskedWords(keras.Model):
+class MaskedWords(HiddenWords):
     """Guess the hidden words of free text (Devlin et al., "BERT", 2019).
 
     The vocabulary's head runs on the hidden positions alone, which are as many in every batch: on all positions it
@@ -46,23 +51,34 @@ class MaskedWords(keras.Model):
     Parameters
     ----------
     backbone : keras.Model
-        From `language_model`; its `embeddings` layer holds the table.
+        From `language_model`; its `embeddings` layer holds the table. A pooler stays as it is.
     tokenizer : TextTokenizer
-        With as many entries as the table has rows.
+        With no more entries than the table has rows.
     masking : Masking, optional
         Default: 15 % of the tokens, one by one.
     length, batch_size : int
-        Tokens per packed sequence, sequences per step.
+        Tokens per packed sequence, sequences per batch.
+    checkpoint : str or path, optional
+        Where the backbone comes from, as `language_model` takes it: if the head that guessed words is still in it
+        (with BERT's `cls.predictions`, RoBERTa's `lm_head`, DistilBERT's `vocab_…`, ELECTRA's generator's), it is
+        used on. Else the head is a fresh one, and `pretrain` warms it up if the encoder has learned something.
 
     Attributes
     ----------
     encoder : keras.Model
     pretraining : Pretraining or None
+    head_is_fresh : bool
+
+    Examples
+    --------
+    >>> task = MaskedWords(language_model("minilm"), tokenizer, checkpoint="minilm")
+    >>> task.pretrain(texts, held_out, budget="20min", learning_rate=5e-5)
 
     Raises
     ------
     ValueError
-        The backbone has no table of words, or one too small for the tokenizer.
+        The backbone is no language model, has a table too small for the tokenizer, or the checkpoint's head is not
+        for it.
     """
 
     def __init__(
@@ -72,26 +88,32 @@ class MaskedWords(keras.Model):
         masking: Masking | None = None,
         length: int = 128,
         batch_size: int = 32,
+        checkpoint: str | os.PathLike[str] | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name)
-        self.encoder, self.tokenizer = backbone, tokenizer
-        self.masking = masking or Masking()
-        self.length, self.batch_size = length, batch_size
-        self.pretraining: Pretraining | None = None
-        table = word_layer(backbone)
-        tokenizer.check_fits(table.vocab_size)
-        self.head = MaskedHead(table.embedding_size, table.vocab_size, table.epsilon, name="masked_head")
-        self.head.build((None, backbone.output_shape[-1]))
-        self._table = table
-        self._means = [keras.metrics.Mean(name=name) for name in ("loss", "masked_accuracy")]
-        self._compiled_judge = tf.function(self._judge)  # traced when it is first called
+        super().__init__(backbone, tokenizer, masking, length, batch_size, name)
+        self.head, found = masked_head(backbone, checkpoint)
+        self.head_is_fresh = not found
+        self.log_means("loss", "masked_accuracy")
+        self._compiled_judge = tf.function(self.judge)  # traced when it is first called
         self.built = True
 
-    @property
-    def metrics(self) -> list[Any]:
-        """What `fit` logs and resets."""
-        return [*super().metrics, *self._means]
+    @classmethod
+    def from_checkpoint(cls, name_or_path: str | os.PathLike[str]) -> MaskedWords:
+        """Load a checkpoint with its tokenizer and the head that guesses words; see `language_model`.
+
+        Raises
+        ------
+        ValueError
+            It has no such head, or is none that `language_model` loads.
+        """
+        folder = checkpoint_folder(name_or_path)
+        model = language_model(folder)
+        length = min(128, model.get_layer("embeddings").max_length)
+        task = cls(model, TextTokenizer.load(folder), length=length, checkpoint=folder)
+        if task.head_is_fresh:
+            raise ValueError(f"{name_or_path}: has no head that guesses words, only an encoder; pretrain it first")
+        return task
 
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor:
         """Give the log-odds of every word at the hidden positions: float32 [M, vocabulary].
@@ -101,39 +123,29 @@ class MaskedWords(keras.Model):
         inputs : dict
             `input_ids`, `attention_mask`, int32 [n, t], and `masked_positions`, int32 [M], into the n * t tokens.
         """
-        # Dropout stays off: with text that is seen about once there is nothing to regularise (as in ALBERT, 2020).
-        hidden = self.encoder({k: inputs[k] for k in ("input_ids", "attention_mask")}, training=False)
+        hidden = self.vectors(inputs["input_ids"], inputs["attention_mask"])
         rows = tf.reshape(hidden, (-1, hidden.shape[-1]))
         return self.head(tf.gather(rows, inputs["masked_positions"]), self._table.word.embeddings)
 
-    def train_step(self, data: Any) -> dict[str, Any]:
-        """Take one step on a batch of `masked_batches`."""
-        inputs, targets, weights = data
-        with tf.GradientTape() as tape:
-            loss, right = self._judge(inputs, targets, weights)
-            share = loss / self.distribute_strategy.num_replicas_in_sync
-        self.optimizer.minimize(share, self.trainable_variables, tape=tape)
-        return self._logs(loss, right)
-
-    def test_step(self, data: Any) -> dict[str, Any]:
-        """Give the loss and accuracy of a batch."""
-        return self._logs(*self._judge(*data))
-
-    def _judge(self, inputs: Any, targets: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = self(inputs, training=True)
+    def judge(
+        self, inputs: Any, targets: tf.Tensor, weights: tf.Tensor, total: tf.Tensor | None = None, share: float = 1.0
+    ) -> dict[str, tf.Tensor]:
+        """Give a batch's part of the loss and of the share of right guesses; see `HiddenWords.judge`."""
+        logits = self(inputs)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
         right = tf.cast(tf.argmax(logits, axis=1, output_type=targets.dtype) == targets, tf.float32)
-        total = tf.maximum(tf.reduce_sum(weights), 1.0)
-        return tf.reduce_sum(losses * weights) / total, tf.reduce_sum(right * weights) / total
+        total = tf.maximum(tf.reduce_sum(weights) if total is None else total, 1.0)
+        return {
+            "loss": tf.reduce_sum(losses * weights) / total,
+            "masked_accuracy": tf.reduce_sum(right * weights) / total,
+        }
 
-    def _logs(self, *values: tf.Tensor) -> dict[str, Any]:
-        for mean, value in zip(self._means, values, strict=True):
-            mean.update_state(value)
-        return {metric.name: metric.result() for metric in self.metrics}
-
-    def get_config(self) -> dict[str, Any]:
-        """Refuse: a task is a way to train; what it leaves is its encoder."""
-        raise NotImplementedError("save the encoder with save_backbone, or weights only")
+    def matmuls(self, num_masked: int) -> list[Matmul]:
+        """Count the products of a forward pass over one batch."""
+        width, table = self._table.hidden_size, self._table
+        head = [Matmul(num_masked, width, table.embedding_size)]
+        head.append(Matmul(num_masked, table.embedding_size, table.vocab_size))
+        return encoder_matmuls(self.encoder, self.batch_size, self.length) + head
 
     def measure(self, held_out: TokenCache, num_batches: int = 20) -> MaskedAccuracy:
         """Judge on held-out text, each time with the same words hidden."""
@@ -142,8 +154,9 @@ class MaskedWords(keras.Model):
         )
         loss, accuracy, number = 0.0, 0.0, 0
         for batch in batches:
-            one, right = self._compiled_judge(*batch)
-            loss, accuracy, number = loss + float(one), accuracy + float(right), number + 1
+            values = self._compiled_judge(*batch)
+            loss, accuracy = loss + float(values["loss"]), accuracy + float(values["masked_accuracy"])
+            number += 1
         return MaskedAccuracy(loss / number, accuracy / number)
 
     def pretrain(
@@ -155,123 +168,63 @@ class MaskedWords(keras.Model):
         weight_decay: float = 0.01,
         warmup: float = 0.1,
         clip: float = 1.0,
+        accumulate: int = 1,
+        head_warmup: float | int | None = None,
         validate_at: Sequence[float] = (0.25, 0.5, 0.75, 1.0),
         callbacks: Iterable[Any] = (),
         seed: int = 0,
         verbose: int = 0,
     ) -> keras.Model:
-        """Train the backbone and give it back.
+        """Train the backbone and give it back; everything as in `HiddenWords.pretrain`.
 
-        AdamW with linear warm-up and cosine decay, which end with the budget; gradients are clipped by their global
-        norm.
+        With `validation`, its `examples` before and after stand in the provenance, under `examples`.
+        """
+        before = self.examples(validation) if validation is not None else []
+        super().pretrain(
+            data, validation, budget, learning_rate, weight_decay, warmup, clip, accumulate, head_warmup, validate_at,
+            callbacks, seed, verbose,
+        )  # fmt: skip
+        assert self.pretraining is not None
+        after = self.examples(validation) if validation is not None else []
+        self.pretraining.provenance["examples"] = [
+            {"text": old.text, "answer": old.answer, "before": dict(old.guesses), "after": dict(new.guesses)}
+            for old, new in zip(before, after, strict=True)
+        ]
+        return self.encoder
+
+    def facts(self) -> dict[str, Any]:
+        """Name the loss, for the provenance."""
+        return {"loss": "cross-entropy of the hidden tokens"}
+
+    def guesses(self, text: str, top: int = 5) -> list[list[tuple[str, float]]]:
+        """Give the likeliest words for each `[MASK]` of a text, with their probabilities; see `fill_blank`."""
+        (ids,) = self.tokenizer.encode([in_mask_token(self.tokenizer, text)])
+        return fill(self, ids, top)
+
+    def examples(self, held_out: TokenCache, number: int = 5, top: int = 3) -> list[FilledBlank]:
+        """Hide one word in each of some held-out sentences, always the same, and guess it.
 
         Parameters
         ----------
-        data, validation : TokenCache
-            Made with this tokenizer; `validation` is other text.
-        budget : str or int
-            `"20min"`, `"2000steps"`, `"3epochs"`.
-        clip : float
-            Largest global norm of the gradients.
-        validate_at : sequence of float
-            Shares of the budget after which held-out text is judged.
+        held_out : TokenCache
+        number : int
+            Of sentences, from all over the text; fewer where there are not so many.
+        top : int
+            Guesses of each.
+        """
+        return [
+            FilledBlank(sentence.text, sentence.answer, fill(self, sentence.ids, top)[0])
+            for sentence in hidden_sentences(held_out, self.tokenizer, number, self.length)
+        ]
 
-        Returns
-        -------
-        keras.Model
-            The encoder. History and provenance are in `self.pretraining`.
+    def save_for_transformers(self, folder: str | os.PathLike[str]) -> None:
+        """Save encoder, head and tokenizer as plain transformers' masked-LM classes, and `fill_blank`, load them.
 
         Raises
         ------
         ValueError
-            A setting is out of range; too little text; the loss is not finite.
+            See `save_for_transformers`.
         """
-        settings = {k: v for k, v in locals().items() if k in _SETTINGS}
-        if not clip > 0:
-            raise ValueError(f"clip={clip}: must be above 0")
-        keras.utils.set_random_seed(seed)
-        batches = masked_batches(data, self.tokenizer, self.batch_size, self.length, self.masking, seed)
-        history = fit_to_budget(
-            self,
-            batches,
-            max(1, data.num_tokens // (self.batch_size * (self.length - 2))),
-            budget=budget,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            warmup=warmup,
-            ema=None,
-            clip=clip,
-            validate_every=None,
-            measure=None if validation is None else lambda: self.measure(validation),
-            measure_at=validate_at,
-            monitor=None,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
-        facts = {
-            "loss": "cross-entropy of the hidden tokens",
-            "masking": {"share": self.masking.share, "whole_words": self.masking.whole_words},
-            "data": {"fingerprint": data.fingerprint(), "num_tokens": data.num_tokens, "num_texts": data.num_texts},
-            "length": self.length,
-            "batch_size": self.batch_size,
-        }
-        self.pretraining = Pretraining(history, provenance("MaskedWords", settings, **facts))
-        return self.encoder
-
-    def guesses(self, text: str, top: int = 5) -> list[list[tuple[str, float]]]:
-        """Give the likeliest words for each `[MASK]` of a text, with their probabilities."""
-        (ids,) = self.tokenizer.encode([text])
-        positions = np.flatnonzero(ids == self.tokenizer.mask_id)
-        if not len(positions):
-            raise ValueError(f"no {self.tokenizer.token(self.tokenizer.mask_id)} in {text!r}")
-        inputs = {
-            "input_ids": tf.constant([ids], tf.int32),
-            "attention_mask": tf.ones((1, len(ids)), tf.int32),
-            "masked_positions": tf.constant(positions, tf.int32),
-        }
-        probabilities = tf.nn.softmax(self(inputs)).numpy()
-        best = np.argsort(-probabilities, axis=1)[:, :top]
-        return [
-            [(self.tokenizer.token(int(i)), float(row[i])) for i in chosen]
-            for row, chosen in zip(probabilities, best, strict=True)
-        ]
-
-
-class MaskedHead(keras.layers.Layer):
-    """From hidden states to log-odds of words: dense, GELU, LayerNorm, then the (tied) table and an offset each."""
-
-    def __init__(self, embedding_size: int, vocab_size: int, epsilon: float = 1e-12, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
-        self.transform = keras.layers.Dense(embedding_size, kernel_initializer=initializer, name="transform")
-        self.norm = keras.layers.LayerNormalization(epsilon=epsilon, name="norm")
-        self.embedding_size, self.vocab_size = embedding_size, vocab_size
-
-    def build(self, shape: Any) -> None:
-        """Make the weights."""
-        self.transform.build(shape)
-        self.norm.build((None, self.embedding_size))
-        self.bias = self.add_weight("bias", (self.vocab_size,), initializer="zeros")
-        super().build(shape)
-
-    def call(self, hidden: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
-        """Give float32 [M, vocabulary] from hidden states [M, d] and word vectors [vocabulary, embedding_size]."""
-        x = self.norm(keras.activations.gelu(self.transform(hidden)))
-        return tf.cast(tf.matmul(x, table, transpose_b=True) + self.bias, tf.float32)
-
-
-def word_layer(backbone: keras.Model) -> TextEmbeddings:
-    """Give the layer that holds a language model's table of words.
-
-    Raises
-    ------
-    ValueError
-        There is none: the model does not come from `language_model`.
-    """
-    for layer in backbone.layers:
-        if isinstance(layer, TextEmbeddings):
-            return layer
-    raise ValueError("the backbone has no table of words: make it with at.language_model")
-
-
-_SETTINGS = ("budget", "learning_rate", "weight_decay", "warmup", "clip", "seed")
+        weights = head_weights(self.head, self._table.family)
+        head = {name: to_keras(name, weight.numpy()) for name, weight in weights.items()}
+        save_for_transformers(self.encoder, folder, self.tokenizer, head)

@@ -13,7 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from auxtask.framework import keras, tf
-from auxtask.training.callbacks import BestWeights, Budget, NanGuard, WeightAverage, parse_budget
+from auxtask.training.callbacks import BestWeights, Budget, BudgetSpec, NanGuard, WeightAverage, parse_budget
+from auxtask.training.throughput import Throughput
+
+# Steps in a Keras epoch where epochs are runs of steps: an epoch's end costs a copy of the weights.
+_MOST_STEPS = 100
+_STEPS_OF_UNKNOWN_TIME = 20
 
 
 @dataclass(frozen=True)
@@ -129,19 +134,25 @@ class _KeepBest(BestWeights):
 
 
 class _Rows(keras.callbacks.Callback):
-    """Collects one row per epoch."""
+    """Collects one row per epoch, counting on from the last of `rows`."""
 
-    def __init__(self, budget: Budget, clock: Callable[[], float]) -> None:
+    def __init__(self, budget: Budget, clock: Callable[[], float], rows: Sequence[dict[str, float]]) -> None:
         super().__init__()
-        self.rows: list[dict[str, float]] = []
+        self.rows = list(rows)
         self._budget, self._clock = budget, clock
+        last = self.rows[-1] if self.rows else {}
+        self.epochs, self._steps, self._seconds = (
+            int(last.get("epoch", 0)),
+            last.get("step", 0),
+            last.get("seconds", 0),
+        )
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._start = self._clock()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        seconds = round(self._clock() - self._start, 3)
-        row = {"epoch": epoch + 1, "step": self._budget.num_steps, "seconds": seconds}
+        seconds = round(self._seconds + self._clock() - self._start, 3)
+        row = {"epoch": epoch + 1, "step": self._steps + self._budget.num_steps, "seconds": seconds}
         self.rows.append(row | {name: float(value) for name, value in (logs or {}).items()})
 
 
@@ -163,6 +174,8 @@ def fit_to_budget(
     loss: Any = None,
     clip: float | None = None,
     measure_at: Sequence[float] | None = None,
+    throughput: Throughput | None = None,
+    history: Sequence[dict[str, float]] = (),
 ) -> list[dict[str, float]]:
     """Compile with AdamW and fit until the budget is used up; give one row per epoch.
 
@@ -179,7 +192,12 @@ def fit_to_budget(
     clip : float, optional
         Largest global norm of the gradients.
     measure_at : sequence of float, optional
-        Shares of the budget after which is measured; None: after every epoch.
+        Shares of the budget after which is measured; None: after every epoch. With shares, Keras' epochs are short
+        runs of steps, whatever a pass is: a corpus seen once is measured on the way too.
+    throughput : Throughput, optional
+        Where the data are tokens: adds speed to each row, and knows what a budget of tokens is in steps.
+    history : sequence of dict
+        Rows of an earlier fit, which these continue.
 
     Raises
     ------
@@ -191,12 +209,14 @@ def fit_to_budget(
     if not weight_decay >= 0:
         raise ValueError(f"weight_decay must be at least 0, not {weight_decay}")
     passes = validate_every or math.ceil(100 / num_batches)
-    limit = Budget(_in_steps(budget, num_batches))
+    limit = Budget(in_steps(budget, num_batches, throughput.tokens_per_step if throughput else None))
+    steps = passes * num_batches if measure_at is None else run_of_steps(limit.spec, measure_at)
     guard = NanGuard()
-    rows = _Rows(limit, time.monotonic)
+    rows = _Rows(limit, time.monotonic, history)
     # The order matters: the guard sees the raw weights, then the average goes in, is measured,
     # and is what the best epoch keeps; callers' callbacks see the finished logs.
-    ours: list[Any] = [guard, CosineToBudget(limit, learning_rate, warmup), limit]
+    ours: list[Any] = [guard, *([throughput] if throughput else [])]
+    ours += [CosineToBudget(limit, learning_rate, warmup), limit]
     ours += [WeightAverage(ema)] if ema is not None else []
     if measure is not None:
         ours.append(Validation(measure, guard, limit, measure_at))
@@ -211,8 +231,9 @@ def fit_to_budget(
         model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
     model.fit(
         batches,
-        steps_per_epoch=passes * num_batches,
-        epochs=_most_epochs(limit, passes * num_batches),
+        steps_per_epoch=steps,
+        initial_epoch=rows.epochs,
+        epochs=rows.epochs + _most_epochs(limit, steps),
         callbacks=[*ours, rows, *callbacks],
         verbose=verbose,
     )
@@ -227,12 +248,31 @@ def _most_epochs(limit: Budget, steps_per_epoch: int) -> int:
     return math.ceil(limit.spec.amount / steps_per_epoch) if limit.spec.kind == "steps" else 1_000_000
 
 
-def _in_steps(budget: str | int, num_batches: int) -> str:
-    """Count epochs as passes over the data, whatever Keras' epochs are."""
+def in_steps(budget: str | int, num_batches: int, tokens_per_step: int | None = None) -> str:
+    """Write a budget in steps or seconds: epochs are passes over the data, whatever Keras' epochs are.
+
+    Raises
+    ------
+    ValueError
+        It is in tokens, and `tokens_per_step` is not known.
+    """
     spec = parse_budget(budget)
     if spec.kind == "epochs":
         return f"{int(spec.amount) * num_batches}steps"
+    if spec.kind == "tokens" and tokens_per_step is not None:
+        return f"{math.ceil(spec.amount / tokens_per_step)}steps"
+    if spec.kind == "tokens":
+        Budget(budget)  # says why not
     return f"{int(spec.amount)}steps" if spec.kind == "steps" else f"{spec.amount:.9f}s"
+
+
+def run_of_steps(spec: BudgetSpec, shares: Sequence[float]) -> int:
+    """Choose how many steps a Keras epoch has, so that one ends soon after each of these shares of a budget."""
+    if spec.kind != "steps":
+        return _STEPS_OF_UNKNOWN_TIME
+    borders = sorted({0.0, 1.0, *shares})
+    shortest = math.ceil(spec.amount * min(np.diff(borders)) - 1e-6)
+    return math.ceil(shortest / math.ceil(shortest / _MOST_STEPS))
 
 
 def provenance(task: str, settings: dict[str, Any], **facts: Any) -> dict[str, Any]:

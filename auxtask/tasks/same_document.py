@@ -11,7 +11,9 @@ from auxtask.backbones.pooling import pooled
 from auxtask.framework import keras, tf
 from auxtask.losses.supervised_contrastive import SupervisedContrastive
 from auxtask.tasks.identity_data import IdentityData
+from auxtask.tasks.pretraining import in_steps
 from auxtask.tasks.same_identity import SameIdentity
+from auxtask.training.callbacks import parse_budget
 
 
 class SameDocument(SameIdentity):
@@ -67,6 +69,8 @@ class SameDocument(SameIdentity):
         ----------
         data, validation : DocumentSpans
             Of different texts. Or `EncodedTexts` with labels: same label or not?
+        budget : str or int
+            As there; with `DocumentSpans` also tokens (`"2Mtokens"`), each span counting as its full length.
         documents, spans : int
             A batch: so many documents, so many spans of each.
 
@@ -80,6 +84,9 @@ class SameDocument(SameIdentity):
         ValueError
             No document has two spans; a setting is out of range; the loss is not finite.
         """
+        length = getattr(data, "length", None)  # of labelled texts there is none
+        if length is not None and parse_budget(budget).kind == "tokens":
+            budget = in_steps(budget, 1, documents * spans * int(length))
         super().pretrain(
             data,
             validation,

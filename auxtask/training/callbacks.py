@@ -14,7 +14,7 @@ import numpy as np
 
 from auxtask.framework import keras, tf
 
-BudgetKind = Literal["epochs", "steps", "seconds"]
+BudgetKind = Literal["epochs", "steps", "seconds", "tokens"]
 
 
 class NanGuard(keras.callbacks.Callback):
@@ -110,19 +110,24 @@ _UNITS: dict[str, tuple[BudgetKind, float]] = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), ("seconds", 1.0)),
     **dict.fromkeys(("m", "min", "minute", "minutes"), ("seconds", 60.0)),
     **dict.fromkeys(("h", "hour", "hours"), ("seconds", 3600.0)),
+    **{
+        f"{many}{unit}": ("tokens", f)
+        for unit in ("token", "tokens")
+        for many, f in (("", 1.0), ("k", 1e3), ("m", 1e6))
+    },
 }
 
 
 def parse_budget(text: str | int) -> BudgetSpec:
-    """Read a training budget: `"20min"`, `"90s"`, `"1.5h"`, `"500steps"`, `"3epochs"`, or an int of
-    epochs.
+    """Read a training budget: `"20min"`, `"90s"`, `"1.5h"`, `"500steps"`, `"3epochs"`, `"12Mtokens"`
+    (or `"500ktokens"`, `"800tokens"`), or an int of epochs.
 
     Raises
     ------
     ValueError
-        If it is none of these, or not positive, or a broken number of steps or epochs.
+        If it is none of these, or not positive, or a broken number of steps, epochs or tokens.
     """
-    valid = "valid: '20min', '90s', '1.5h', '500steps', '3epochs' or an integer of epochs"
+    valid = "valid: '20min', '90s', '1.5h', '500steps', '3epochs', '12Mtokens' or an integer of epochs"
     if isinstance(text, bool) or not isinstance(text, (str, int)):
         raise ValueError(f"budget is {text!r}; {valid}")
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", str(text).lower())
@@ -131,6 +136,8 @@ def parse_budget(text: str | int) -> BudgetSpec:
         raise ValueError(f"budget is {text!r}; {valid}")
     kind, factor = _UNITS[unit]
     amount = float(match.group(1)) * factor
+    if kind == "tokens":
+        amount = round(amount, 6)  # 1.1 x 10^6 is no whole number in binary
     if amount <= 0 or (kind != "seconds" and amount != int(amount)):
         raise ValueError(f"budget is {text!r}, and must be a positive whole number of {kind}; {valid}")
     return BudgetSpec(kind, amount)
@@ -145,12 +152,16 @@ class Budget(keras.callbacks.Callback):
     Parameters
     ----------
     budget : str | int
-        As `parse_budget` reads it.
+        As `parse_budget` reads it, but for tokens: how many a step has, only a task on text knows.
     """
 
     def __init__(self, budget: str | int) -> None:
         super().__init__()
         self.spec = parse_budget(budget)
+        if self.spec.kind == "tokens":
+            raise ValueError(
+                f"budget is {budget!r}, but only tasks on packed text count tokens; valid here: minutes, steps or epochs"
+            )
         self.num_steps = 0
         self.num_epochs = 0
         self._steps_per_epoch: int | None = None

@@ -103,16 +103,27 @@ def test_nan_guard_changes_nothing_in_healthy_training():
         ("1epoch", "epochs", 1),
         (7, "epochs", 7),
         ("7", "epochs", 7),
+        ("800tokens", "tokens", 800),
+        ("500ktokens", "tokens", 500_000),
+        ("12Mtokens", "tokens", 12_000_000),
+        ("1.1 Mtokens", "tokens", 1_100_000),
     ],
 )
 def test_budgets_are_read(text, kind, amount):
     assert (parse_budget(text).kind, parse_budget(text).amount) == (kind, amount)
 
 
-@pytest.mark.parametrize("text", ["", "min", "-3epochs", "0s", "2.5steps", "5 parsecs", None, 1.5, True, 0, -1])
+@pytest.mark.parametrize(
+    "text", ["", "min", "-3epochs", "0s", "2.5steps", "1.5tokens", "3Gtokens", "5 parsecs", None, 1.5, True, 0, -1]
+)
 def test_bad_budgets_name_the_valid_forms(text):
     with pytest.raises(ValueError, match="valid: '20min'"):
         parse_budget(text)
+
+
+def test_tokens_are_no_budget_where_a_step_has_none():
+    with pytest.raises(ValueError, match="only tasks on packed text count tokens; valid here: minutes"):
+        Budget("12Mtokens")
 
 
 def test_a_step_budget_ends_within_an_epoch_and_spans_fits():

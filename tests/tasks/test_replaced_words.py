@@ -1,0 +1,128 @@
+"""Replaced words: the generator's draws are detected, far better than by saying "original", and nothing leaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from auxtask.backbones.language import language_backbone
+from auxtask.backbones.language_config import LanguageConfig
+from auxtask.data.corpora import Corpus
+from auxtask.data.masking import held_out_batches, masked_batches
+from auxtask.data.token_cache import TokenCache
+from auxtask.data.tokenizer import TextTokenizer
+from auxtask.framework import keras, tf
+from auxtask.tasks.replaced_words import ReplacedWords, _auc
+
+# In each pair the second word follows from the first: a replaced word breaks the pattern.
+PAIRS = ["salt sea", "green leaf", "red brick", "cold snow", "deep well", "high hill"]
+
+
+def sentences(number: int, seed: int) -> list[str]:
+    random = np.random.default_rng(seed)
+    return [" ".join(random.choice(PAIRS, 11)) for _ in range(number)]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: Any) -> tuple[TextTokenizer, TokenCache, TokenCache]:
+    folder = tmp_path_factory.mktemp("text")
+    corpus = Corpus.of(sentences(300, 0))
+    tokenizer = TextTokenizer.train(corpus, vocab_size=100, min_frequency=1)
+    held_out = TokenCache.write(folder / "held_out", Corpus.of(sentences(50, 1)), tokenizer)
+    return tokenizer, TokenCache.write(folder / "train", corpus, tokenizer), held_out
+
+
+def task_of(tokenizer: TextTokenizer, **settings: Any) -> ReplacedWords:
+    keras.utils.set_random_seed(0)
+    config = LanguageConfig(
+        "bert", tokenizer.vocab_size, hidden_size=32, num_layers=1, num_heads=4, intermediate_size=64
+    )
+    return ReplacedWords(language_backbone(config, seed=0), tokenizer, length=24, batch_size=16, **settings)
+
+
+@pytest.fixture(scope="module")
+def trained(text: Any) -> ReplacedWords:
+    tokenizer, train, held_out = text
+    task = task_of(tokenizer, generator_share=0.5)
+    given = task.pretrain(train, held_out, budget="250steps", learning_rate=3e-3, validate_at=(0.5, 1.0))
+    assert given is task.encoder
+    return task
+
+
+def test_replaced_words_are_detected_far_better_than_by_the_majority(trained, text) -> None:
+    measured = trained.measure(text[2])
+    assert measured.majority < 0.97
+    assert measured.accuracy > measured.majority + 0.3 * (1 - measured.majority)
+    assert measured.auc > 0.85
+    assert measured == trained.measure(text[2])  # the same words are hidden, and the same drawn
+
+
+def test_the_history_has_the_figures_of_both_networks(trained) -> None:
+    rows = [row for row in trained.pretraining.history if "val_detection_auc" in row]
+    assert [row["step"] for row in rows] == [126, 250]
+    last = rows[-1]
+    assert last["val_generator_loss"] < np.log(12)  # better than any of the twelve words alike
+    # Both losses are means over the same steps.
+    assert last["loss"] == pytest.approx(last["generator_loss"] + 50 * last["detection_loss"], rel=1e-4)
+    assert trained.pretraining.provenance["generator"]["width"] == 16
+
+
+def test_figures_are_scikit_learns_on_the_same_draws(trained, text) -> None:
+    batches = held_out_batches(text[2], trained.tokenizer, 16, 24, max_batches=2)
+    looks = [trained._look(*batch, tf.constant([i, 0])) for i, batch in enumerate(batches)]
+    odds, replaced = (np.concatenate([np.ravel(look[i]) for look in looks]) for i in (0, 1))
+    measured = trained.measure(text[2], num_batches=2)
+    assert measured.auc == pytest.approx(roc_auc_score(replaced, odds), abs=1e-6)
+    assert measured.accuracy == pytest.approx(np.mean((odds > 0) == (replaced > 0)))
+    assert _auc(odds, np.zeros(len(odds), bool)) == 0.5
+
+
+def test_a_word_drawn_rightly_counts_as_original(text) -> None:
+    tokenizer, train, _ = text
+    task = task_of(tokenizer)
+    inputs, targets, weights = next(iter(masked_batches(train, tokenizer, 16, 24)))
+    ids, replaced = task.replace(inputs, targets, weights, targets)
+    assert not tf.reduce_any(replaced > 0)
+    other = tf.where(targets == targets[0], tokenizer.ordinary_ids[0], targets[0])
+    changed, replaced = task.replace(inputs, targets, weights, other)
+    places = np.zeros(16 * 24)
+    places[inputs["masked_positions"]] = other.numpy() != targets.numpy()
+    np.testing.assert_array_equal(np.ravel(replaced), places)
+    np.testing.assert_array_equal(np.ravel(changed != ids), places > 0)
+    assert not np.isin(ids, tokenizer.mask_id).any()  # every hidden word is put back or replaced
+
+
+def test_no_gradient_of_the_detection_reaches_the_generator_but_the_table_is_shared(text) -> None:
+    tokenizer, train, _ = text
+    task = task_of(tokenizer)
+    batch = next(iter(masked_batches(train, tokenizer, 16, 24)))
+    with tf.GradientTape(persistent=True) as tape:
+        values = task.judge(*batch)
+    own = [*task.generator.trainable_variables, *task.generator_head.trainable_variables]
+    assert all(g is None for g in tape.gradient(values["detection_loss"], own))
+    assert all(g is not None for g in tape.gradient(values["generator_loss"], own))
+    table = task.encoder.get_layer("embeddings").word.embeddings
+    assert all(tape.gradient(values[name], table) is not None for name in ("generator_loss", "detection_loss"))
+    alone = [v for v in task.encoder.trainable_variables if "layer0" in v.name]
+    assert all(g is None for g in tape.gradient(values["generator_loss"], alone))
+
+
+def test_special_tokens_are_never_drawn(text) -> None:
+    task = task_of(text[0])
+    odds = task._ordinary(tf.zeros((200, task._table.vocab_size)))
+    drawn = tf.random.stateless_categorical(odds, 20, (0, 1)).numpy()
+    assert set(drawn.ravel()) <= set(text[0].ordinary_ids)
+
+
+def test_the_generators_width_is_a_share_of_the_backbones(text) -> None:
+    widths = {share: task_of(text[0], generator_share=share).generator.width for share in (0.25, 0.5, 1.0)}
+    assert widths == {0.25: 8, 0.5: 16, 1.0: 32}
+
+
+@pytest.mark.parametrize("setting", [{"generator_share": 0}, {"generator_share": 2}, {"detection_weight": 0}])
+def test_settings_out_of_range_are_refused(text, setting) -> None:
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        task_of(text[0], **setting)
