@@ -302,7 +302,8 @@ def one_pair(config: Config, run: at.Run, task: Task, budgets: Sequence[int]) ->
     if "scratch" in results.arms:
         against = [arm for arm in results.arms if arm != "scratch"]
         tables = {arm: at.paired_right(results, arm, budget) for arm in against}
-        at.report_verdicts(run, tables, f"gain over scratch, {task.name}, {budget} labels")
+        title = f"gain over scratch, {task.name}, {budget} labels"
+        at.report_verdicts(run, tables, title, pretrainings=len(files))
     with run.stage("time saved"):
         show_time_saved(config, run, task, files[0], comparison, budget)
     with run.stage("the other network"):
@@ -417,7 +418,7 @@ def all_pairs(config: Config, run: at.Run, tasks: list[Task], budgets: Sequence[
     run.figure("spread", at.plot_spread(run.rows, title=f"{len(tasks)} pairs, {network}: a point is a pair"))
     of_a = {row["variant"]: f"{100 * row['mean']:.1f}" for row in run.rows if row["metric"] == "accuracy_on_a"}
     title = f"gain of {judged} over scratch, {network}, {budget} labels, {len(tasks)} pairs"
-    at.report_verdicts(run, tables, title, {"A, %": of_a})
+    at.report_verdicts(run, tables, title, {"A, %": of_a}, len(files))
     run.note("settings were chosen on held-out training images of other pairs, never on any pair's test images")
     if config.beside and judged == "probe_then_tune" and gains:
         say_gap(run, {network: list(gains.values())} | gains_beside(config, [task.pair for task in tasks]), "pairs")

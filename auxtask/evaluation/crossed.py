@@ -65,7 +65,7 @@ class CrossedMean:
         return float(quantiles) * self.error
 
 
-def crossed_mean(table: np.ndarray) -> CrossedMean:
+def crossed_mean(table: np.ndarray, pretrainings: int = 1) -> CrossedMean:
     """Estimate the mean of draws by items, and its error over other draws and other items.
 
     The model is that of generalizability theory: entry = mean + draw + item + rest, all random (Brennan,
@@ -77,24 +77,30 @@ def crossed_mean(table: np.ndarray) -> CrossedMean:
     with Satterthwaite's degrees of freedom (1946). The pigeonhole bootstrap (Owen, 2007), which draws rows and
     columns anew, estimates the same up to three times the last, smallest term.
 
-    Draws are taken as independent of each other. Where several of them share one pretrained network, what that
-    network had by chance is counted only as far as it differs between draws.
+    Draws that share a pretrained network are not independent: a component between pretrainings, estimated from the
+    draws' means (one-way analysis of variance), then comes in with as few degrees of freedom as there are networks. Of
+    three networks little can be known: a 95 % interval then holds the truth in about 92 % of cases (simulated).
+    With one network for all draws nothing is known of others, and the interval is for that one.
 
     Parameters
     ----------
     table : float [num_draws, num_items]
         Say 1, 0 or -1: whether an item was right minus whether the baseline had it right, in the same draw.
+    pretrainings : int
+        Draw d used the pretrained network d % pretrainings, as `rotated_arm` does.
 
     Raises
     ------
     ValueError
-        Fewer than two draws or items, or a value that is not finite.
+        Fewer than two draws or items, a value that is not finite, or fewer than one pretraining.
     """
     table = np.asarray(table, np.float64)
     if table.ndim != 2 or min(table.shape) < 2:
         raise ValueError(f"a crossed interval needs at least 2 draws and 2 items, not a table of {table.shape}")
     if not np.isfinite(table).all():
         raise ValueError("a crossed interval needs finite values")
+    if pretrainings < 1:
+        raise ValueError(f"pretrainings must be at least 1, not {pretrainings}")
     num_draws, num_items = table.shape
     mean = float(table.mean())
     by_draw, by_item = table.mean(axis=1), table.mean(axis=0)
@@ -112,6 +118,30 @@ def crossed_mean(table: np.ndarray) -> CrossedMean:
     terms = weights * np.array([of_draws, of_items, of_rest])
     spread = float((terms**2 / degrees).sum())
     freedom = float(terms.sum()) ** 2 / spread if spread > 0 else float(degrees[2])
-    return CrossedMean(
-        mean, draw_variance, item_variance, of_rest, squared**0.5, max(1.0, freedom), num_draws, num_items
-    )
+    between, within, weight = _between_pretrainings(by_draw, pretrainings)
+    if between > 0:
+        own = max(0.0, within - of_rest / num_items)  # of a draw, beside its network
+        independent = squared + (own - draw_variance) / num_draws
+        shared = between * weight
+        squared = independent + shared
+        freedom = squared**2 / (independent**2 / freedom + shared**2 / (pretrainings - 1))
+    error, freedom = squared**0.5, max(1.0, freedom)
+    return CrossedMean(mean, draw_variance, item_variance, of_rest, error, freedom, num_draws, num_items)
+
+
+def _between_pretrainings(by_draw: np.ndarray, pretrainings: int) -> tuple[float, float, float]:
+    """Split the variance of the draws' means: between pretrained networks, within them, and the first one's weight.
+
+    The weight is what the component counts with in the variance of the overall mean: 1 / networks if they are shared
+    out evenly. Where draws share no network there is nothing to split.
+    """
+    num_draws = len(by_draw)
+    if pretrainings == 1 or num_draws <= pretrainings:
+        return 0.0, 0.0, 0.0
+    groups = [by_draw[first::pretrainings] for first in range(pretrainings)]
+    counts = np.array([len(group) for group in groups])
+    means = np.array([group.mean() for group in groups])
+    of_networks = float((counts * (means - by_draw.mean()) ** 2).sum()) / (pretrainings - 1)
+    within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups) / (num_draws - pretrainings)
+    size = (num_draws - (counts**2).sum() / num_draws) / (pretrainings - 1)
+    return max(0.0, (of_networks - within) / size), within, float(((counts / num_draws) ** 2).sum())

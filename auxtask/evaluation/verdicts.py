@@ -53,7 +53,7 @@ class Verdict:
     found: CrossedMean
 
 
-def verdicts(differences: Mapping[str, np.ndarray], level: float = 0.05) -> list[Verdict]:
+def verdicts(differences: Mapping[str, np.ndarray], level: float = 0.05, pretrainings: int = 1) -> list[Verdict]:
     """Call each comparison helped, harmed, or neither.
 
     Of those called helped or harmed, at most a share `level` is expected to be called wrongly (Benjamini and Hochberg,
@@ -66,6 +66,8 @@ def verdicts(differences: Mapping[str, np.ndarray], level: float = 0.05) -> list
         Entries as `crossed_mean` takes them: right minus baseline right, item by item and draw by draw.
     level : float in (0, 1)
         The share above; the intervals are of 1 - level.
+    pretrainings : int
+        Over how many pretrained networks the draws of each comparison rotate, see `crossed_mean`.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def verdicts(differences: Mapping[str, np.ndarray], level: float = 0.05) -> list
         raise ValueError("there is no comparison to give a verdict on")
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")
-    found = {name: _named(name, table) for name, table in differences.items()}
+    found = {name: _named(name, table, pretrainings) for name, table in differences.items()}
     values = np.array([each.p_value() for each in found.values()])
     adjusted = false_discovery_control(values, method="bh")
     # The largest p-value that is still called lies at or below this: the level of each single test.
@@ -149,8 +151,8 @@ def _rule(given: Sequence[Verdict]) -> str:
     return f"verdicts: false discovery rate over {len(given)} at most 5 %; detectable with probability 80 %"
 
 
-def _named(name: str, table: np.ndarray) -> CrossedMean:
+def _named(name: str, table: np.ndarray, pretrainings: int) -> CrossedMean:
     try:
-        return crossed_mean(table)
+        return crossed_mean(table, pretrainings)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def report_verdicts(
-    run: Run, differences: Mapping[str, np.ndarray], title: str, more: Mapping[str, Mapping[str, Any]] | None = None
+    run: Run,
+    differences: Mapping[str, np.ndarray],
+    title: str,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
+    pretrainings: int = 1,
 ) -> list[Verdict]:
     """Call each comparison helped, no evidence or harmed; print the table, draw the figure, keep the counts as a note.
 
@@ -28,17 +32,20 @@ def report_verdicts(
         What is compared with what.
     more : mapping of column to mapping of name to text, optional
         See `verdict_table`.
+    pretrainings : int
+        See `verdicts`.
     """
     enough = {name: table for name, table in differences.items() if len(table) > 1}
     if not enough:
         run.note(f"no verdict on {title}: it takes two seeds or more, and an arm beside the baseline")
         return []
-    given = verdicts(enough)
+    given = verdicts(enough, pretrainings=pretrainings)
     run.figure("verdicts", plot_verdicts(given, title))
     run.print(verdict_table(given, title, more))
     typical = 100 * float(np.median([each.detectable for each in given]))
+    kinds = "seeds and test items" if pretrainings == 1 else f"seeds, {pretrainings} pretrainings and test items"
     run.note(
-        f"verdicts on {title}, {count_calls(given)}; seeds and test items both count as random, false discovery rate "
+        f"verdicts on {title}, {count_calls(given)}; {kinds} count as random, false discovery rate "
         f"5 %; so many seeds could have detected {typical:.2f} points (median, with probability 80 %)"
     )
     return given

@@ -96,6 +96,40 @@ def test_an_interval_over_draws_alone_would_miss_the_truth() -> None:
     assert np.mean(naive) < 0.7
 
 
+def sharing(random: np.random.Generator, num_draws: int, stds: tuple[float, float, float, float], networks: int = 3):
+    """Draws that go round over a few pretrained networks, each with a chance of its own."""
+    chance = stds[0] * random.normal(size=networks)
+    return simulated(random, (num_draws, 100), stds[1:]) + chance[np.arange(num_draws) % networks][:, None]
+
+
+def test_draws_that_share_networks_are_not_taken_as_independent() -> None:
+    random = np.random.default_rng(8)
+    tables = [sharing(random, 20, (0.1, 0.05, 0.3, 0.5)) for _ in range(600)]
+    told = [crossed_mean(table, 3).interval() for table in tables]
+    untold = [crossed_mean(table).interval() for table in tables]
+    holds = [np.mean([low <= 0 <= high for low, high in given]) for given in (told, untold)]
+    assert holds[0] > 0.89 and holds[1] < 0.85  # three networks are few: nearly 95 %, and far better than without
+
+
+def test_networks_that_do_not_differ_change_little_and_one_for_each_draw_nothing() -> None:
+    random = np.random.default_rng(9)
+    held = [crossed_mean(sharing(random, 21, (0, 0.1, 0.3, 0.5)), 3).interval() for _ in range(400)]
+    assert np.mean([low <= 0 <= high for low, high in held]) < 0.99
+    table = simulated(random, (5, 40), (1, 1, 1))
+    assert crossed_mean(table, 5) == crossed_mean(table) == crossed_mean(table, 1)
+    with pytest.raises(ValueError, match="pretrainings"):
+        crossed_mean(table, 0)
+
+
+def test_the_shared_part_is_that_of_statistics_by_hand() -> None:
+    # Balanced, equal items: the mean's variance is then that of the networks' means over their number.
+    values = np.array([3.0, 0.0, -3.0, 3.2, 0.1, -2.9, 2.9, -0.1, -3.1])
+    found = crossed_mean(np.repeat(values[:, None], 4, axis=1), 3)
+    by_network = [values[i::3].mean() for i in range(3)]
+    assert found.error == pytest.approx(np.std(by_network, ddof=1) / 3**0.5, rel=0.02)
+    assert found.degrees == pytest.approx(2, rel=0.3)
+
+
 def test_the_detectable_mean_is_found_four_times_in_five() -> None:
     random, shape, stds = np.random.default_rng(7), (10, 100), (0.1, 0.5, 0.5)
     truth = (stds[0] ** 2 / 10 + stds[1] ** 2 / 100 + stds[2] ** 2 / 1000) ** 0.5
