@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from auxtask.tasks.masked_words import MaskedWords
 
 _BLANK = "[MASK]"
-_FEWEST_TOKENS, _MOST_TOKENS = 6, 24
+_FEWEST_TOKENS, _MOST_TOKENS = 5, 24
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,7 @@ class HiddenSentence:
     answer: str
 
 
-def fill_blank(
-    lm: MaskedWords | str | os.PathLike[str], text: str, top: int = 5
-) -> list[list[tuple[str, float]]]:
+def fill_blank(lm: MaskedWords | str | os.PathLike[str], text: str, top: int = 5) -> list[list[tuple[str, float]]]:
     """Give the likeliest words for each blank of a text.
 
     Parameters
@@ -116,9 +114,7 @@ def fill(task: MaskedWords, ids: np.ndarray, top: int) -> list[list[tuple[str, f
     # A table may have more rows than the tokenizer has words.
     rows = tf.nn.softmax(task(inputs)).numpy()[:, : tokenizer.vocab_size]
     best = np.argsort(-rows, axis=1)[:, :top]
-    return [
-        [(_word(tokenizer, int(i)), float(row[i])) for i in chosen] for row, chosen in zip(rows, best, strict=True)
-    ]
+    return [[(_word(tokenizer, int(i)), float(row[i])) for i in chosen] for row, chosen in zip(rows, best, strict=True)]
 
 
 def hidden_sentences(cache: TokenCache, tokenizer: TextTokenizer, number: int, length: int) -> list[HiddenSentence]:

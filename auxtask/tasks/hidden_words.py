@@ -152,7 +152,11 @@ class HiddenWords(keras.Model):
                 [old + new for old, new in zip(gradients, steps, strict=True)],
             )
 
-        start = (0, dict.fromkeys(self._means.by_name, tf.zeros(())), [tf.zeros(v.shape, v.dtype) for v in self._trained()])
+        start = (
+            0,
+            dict.fromkeys(self._means.by_name, tf.zeros(())),
+            [tf.zeros(v.shape, v.dtype) for v in self._trained()],
+        )
         _, values, gradients = tf.while_loop(
             lambda number, *_: number < self.accumulate, add, start, parallel_iterations=1
         )

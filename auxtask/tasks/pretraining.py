@@ -141,7 +141,11 @@ class _Rows(keras.callbacks.Callback):
         self.rows = list(rows)
         self._budget, self._clock = budget, clock
         last = self.rows[-1] if self.rows else {}
-        self.epochs, self._steps, self._seconds = (int(last.get("epoch", 0)), last.get("step", 0), last.get("seconds", 0))
+        self.epochs, self._steps, self._seconds = (
+            int(last.get("epoch", 0)),
+            last.get("step", 0),
+            last.get("seconds", 0),
+        )
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._start = self._clock()

@@ -110,7 +110,11 @@ _UNITS: dict[str, tuple[BudgetKind, float]] = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), ("seconds", 1.0)),
     **dict.fromkeys(("m", "min", "minute", "minutes"), ("seconds", 60.0)),
     **dict.fromkeys(("h", "hour", "hours"), ("seconds", 3600.0)),
-    **{f"{many}{unit}": ("tokens", f) for unit in ("token", "tokens") for many, f in (("", 1.0), ("k", 1e3), ("m", 1e6))},
+    **{
+        f"{many}{unit}": ("tokens", f)
+        for unit in ("token", "tokens")
+        for many, f in (("", 1.0), ("k", 1e3), ("m", 1e6))
+    },
 }
 
 

@@ -28,7 +28,10 @@ def matmul_rate(shapes: Iterable[tuple[int, int, int]]) -> float:
 
 
 def _rate(rows: int, inner: int, columns: int) -> float:
-    left, right = tf.random.stateless_normal((rows, inner), (0, 1)), tf.random.stateless_normal((inner, columns), (0, 2))
+    left, right = (
+        tf.random.stateless_normal((rows, inner), (0, 1)),
+        tf.random.stateless_normal((inner, columns), (0, 2)),
+    )
     best, began = 0.0, time.perf_counter()
     tf.linalg.matmul(left, right)  # the first one makes threads and buffers
     while not best or time.perf_counter() - began < _SECONDS_PER_SHAPE:

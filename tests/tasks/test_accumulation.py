@@ -29,7 +29,9 @@ def text(tmp_path_factory: Any) -> tuple[TextTokenizer, TokenCache]:
 
 
 def task_of(tokenizer: TextTokenizer) -> MaskedWords:
-    config = LanguageConfig("bert", tokenizer.vocab_size, hidden_size=16, num_layers=1, num_heads=2, intermediate_size=24)
+    config = LanguageConfig(
+        "bert", tokenizer.vocab_size, hidden_size=16, num_layers=1, num_heads=2, intermediate_size=24
+    )
     keras.utils.set_random_seed(0)
     return MaskedWords(language_backbone(config, seed=0), tokenizer, Masking(0.3, whole_words=True), LENGTH, ROWS)
 

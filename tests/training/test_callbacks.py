@@ -113,7 +113,9 @@ def test_budgets_are_read(text, kind, amount):
     assert (parse_budget(text).kind, parse_budget(text).amount) == (kind, amount)
 
 
-@pytest.mark.parametrize("text", ["", "min", "-3epochs", "0s", "2.5steps", "1.5tokens", "3Gtokens", "5 parsecs", None, 1.5, True, 0, -1])
+@pytest.mark.parametrize(
+    "text", ["", "min", "-3epochs", "0s", "2.5steps", "1.5tokens", "3Gtokens", "5 parsecs", None, 1.5, True, 0, -1]
+)
 def test_bad_budgets_name_the_valid_forms(text):
     with pytest.raises(ValueError, match="valid: '20min'"):
         parse_budget(text)
