@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from auxtask.tasks.masked_words import MaskedWords
 
 _BLANK = "[MASK]"
-_FEWEST_TOKENS, _MOST_TOKENS = 6, 24
+_FEWEST_TOKENS, _MOST_TOKENS = 5, 24
 
 
 @dataclass(frozen=True)

@@ -255,9 +255,7 @@ class Generator(keras.layers.Layer):
         like = blocks[0]
         head = min(_HEAD_WIDTH, like.hidden_size // like.num_heads)
         self.width = max(1, round(share * like.hidden_size / head)) * head
-        self.project = keras.layers.Dense(
-            self.width, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02), name="project"
-        )
+        self.project = keras.layers.Dense(self.width, kernel_initializer=_initializer(), name="project")
         self.blocks = [
             TransformerBlock(
                 self.width,
@@ -288,9 +286,8 @@ class DetectionHead(keras.layers.Layer):
 
     def __init__(self, width: int, hidden_act: str = "gelu", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
-        self.dense = keras.layers.Dense(width, kernel_initializer=initializer, name="dense")
-        self.odds = keras.layers.Dense(1, kernel_initializer=initializer, name="odds")
+        self.dense = keras.layers.Dense(width, kernel_initializer=_initializer(), name="dense")
+        self.odds = keras.layers.Dense(1, kernel_initializer=_initializer(), name="odds")
         self.width, self.hidden_act = width, hidden_act
 
     def build(self, shape: Any) -> None:
@@ -302,6 +299,10 @@ class DetectionHead(keras.layers.Layer):
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
         """Give float32 [n, t] from [n, t, d]."""
         return tf.cast(self.odds(activate(self.dense(hidden), self.hidden_act))[..., 0], tf.float32)
+
+
+def _initializer() -> Any:
+    return keras.initializers.TruncatedNormal(stddev=0.02)
 
 
 def _auc(odds: np.ndarray, replaced: np.ndarray) -> float:
