@@ -76,7 +76,7 @@ def main(config: Config, run: at.Run) -> None:
     """Time the sides in turn, and give the ratios."""
     rounds, steps = (1, 3) if config.quick else (config.rounds, config.steps)
     words = 4000 if config.quick else config.vocabulary
-    shape = {"length": config.length, "batch_size": 8 if config.quick else config.batch_size}
+    shape: dict[str, Any] = {"length": config.length, "batch_size": 8 if config.quick else config.batch_size}
     with run.stage("data"):
         corpus = at.TextData.drawn(10, 10, 300 if config.quick else 5000).unlabelled
         tokenizer = at.TextTokenizer.train(corpus, vocab_size=4000)

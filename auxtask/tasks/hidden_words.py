@@ -133,7 +133,8 @@ class HiddenWords(keras.Model):
 
     def _gradients(self, batch: Any, total: Any = None, share: float = 1.0) -> tuple[dict[str, tf.Tensor], list[Any]]:
         with tf.GradientTape() as tape:
-            values = self.judge(*batch, total, share)
+            inputs, targets, weights = batch
+            values = self.judge(inputs, targets, weights, total, share)
             loss = values["loss"] / self.distribute_strategy.num_replicas_in_sync
         found = tape.gradient(loss, self._trained())
         # A table's gradient comes as slices. Their norm is not that of their sum, by which gradients are clipped.

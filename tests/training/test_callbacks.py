@@ -122,7 +122,7 @@ def test_bad_budgets_name_the_valid_forms(text):
 
 
 def test_tokens_are_no_budget_where_a_step_has_none():
-    with pytest.raises(ValueError, match="only tasks on packed text count tokens; valid here: minutes"):
+    with pytest.raises(ValueError, match="only tasks on packed text count tokens; valid: minutes"):
         Budget("12Mtokens")
 
 
