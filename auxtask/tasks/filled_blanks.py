@@ -129,7 +129,9 @@ def hidden_sentences(cache: TokenCache, tokenizer: TextTokenizer, number: int, l
     """
     wanted = np.flatnonzero(cache.lengths >= _FEWEST_TOKENS)
     # Some texts have no sentence with a whole word in it: look at a few more than are needed.
-    places = np.unique(np.linspace(0, len(wanted) - 1, 4 * number).round().astype(int)) if len(wanted) else []
+    if not len(wanted):
+        return []
+    places = np.unique(np.linspace(0, len(wanted) - 1, 4 * number).round().astype(int))
     order = sorted(range(len(places)), key=lambda i: (i % 4, i))
     found: list[HiddenSentence] = []
     for i in order:

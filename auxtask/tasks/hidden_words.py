@@ -119,7 +119,7 @@ class HiddenWords(keras.Model):
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Give the values of a batch."""
-        return self._logs(self.judge(*data))
+        return self._logs(self.judge(data[0], data[1], data[2]))
 
     def _logs(self, values: dict[str, tf.Tensor]) -> dict[str, Any]:
         for name, mean in self._means.by_name.items():
@@ -133,7 +133,7 @@ class HiddenWords(keras.Model):
 
     def _gradients(self, batch: Any, total: Any = None, share: float = 1.0) -> tuple[dict[str, tf.Tensor], list[Any]]:
         with tf.GradientTape() as tape:
-            values = self.judge(*batch, total, share)
+            values = self.judge(batch[0], batch[1], batch[2], total, share)
             loss = values["loss"] / self.distribute_strategy.num_replicas_in_sync
         found = tape.gradient(loss, self._trained())
         # A table's gradient comes as slices. Their norm is not that of their sum, by which gradients are clipped.

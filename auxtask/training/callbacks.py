@@ -160,7 +160,7 @@ class Budget(keras.callbacks.Callback):
         self.spec = parse_budget(budget)
         if self.spec.kind == "tokens":
             raise ValueError(
-                f"budget is {budget!r}, but only tasks on packed text count tokens; valid here: minutes, steps or epochs"
+                f"budget is {budget!r}, but only tasks on packed text count tokens; valid here: minutes, steps, epochs"
             )
         self.num_steps = 0
         self.num_epochs = 0

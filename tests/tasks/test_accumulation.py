@@ -22,7 +22,7 @@ ROWS, LENGTH, PARTS = 4, 16, 3
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: Any) -> tuple[TextTokenizer, TokenCache]:
     random = np.random.default_rng(0)
-    words = "ship wave salt shore sailor seaside tree leaf".split()
+    words = ["ship", "wave", "salt", "shore", "sailor", "seaside", "tree", "leaf"]
     corpus = Corpus.of([" ".join(random.choice(words, 30)) for _ in range(40)])
     tokenizer = TextTokenizer.train(corpus, vocab_size=100, min_frequency=1)
     return tokenizer, TokenCache.write(tmp_path_factory.mktemp("text"), corpus, tokenizer)

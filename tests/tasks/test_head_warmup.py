@@ -19,7 +19,7 @@ from auxtask.tasks.masked_words import MaskedWords
 from auxtask.transfer.freezing import freeze, frozen_groups
 from tests.transfer.models import shaken
 
-WORDS = "ship wave salt shore sail tree leaf moss bark root".split()
+WORDS = ["ship", "wave", "salt", "shore", "sail", "tree", "leaf", "moss", "bark", "root"]
 
 
 @pytest.fixture(scope="module")
