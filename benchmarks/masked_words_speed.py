@@ -82,13 +82,15 @@ def main(config: Config, run: at.Run) -> None:
         tokenizer = at.TextTokenizer.train(corpus, vocab_size=4000)
         cache = at.TokenCache.write(run.folder / "tokens", corpus, tokenizer)
     # Rows of the table beyond the tokenizer's words cost what others do.
-    task: Any = at.MaskedWords(at.language_backbone(config.size, words, seed=0), tokenizer, **shape)
+    settings: dict[str, Any] = dict(shape)
+    task: Any = at.MaskedWords(at.language_backbone(config.size, words, seed=0), tokenizer, **settings)
     num_masked = task.masking.num_masked(shape["batch_size"], config.length)
     measured: dict[str, list[float]] = {"own": [], "bare": [], "all_positions": [], "matmul": [], "pytorch": []}
     with run.stage("timing"), run.progress("rounds", total=rounds, unit="rounds") as bar:
         for number in range(rounds):
             clock = Clock()
-            task.pretrain(cache, budget=f"{steps + WARM_UP}steps", callbacks=[clock.callback()])
+            # One Keras epoch, since at the end of each the weights are copied: few steps would carry what hundreds do.
+            task.pretrain(cache, budget=f"{steps + WARM_UP}steps", validate_at=(1.0,), callbacks=[clock.callback()])
             measured["own"].append(clock.steps_per_second)
             measured["matmul"].append(task.pretraining.provenance["speed"]["matmul_flops_per_second"])
             batch = constant_batch(words, num_masked, **shape)
