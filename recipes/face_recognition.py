@@ -229,6 +229,7 @@ def make_heads(
     """Give the linear heads on reused features; strangers, where there are any, tell who scores high for anybody."""
     heads = {"nearest_mean": at.nearest_mean_head, "probe": at.logistic_head}
     if strangers is None:
+        run.note("no strangers given, so nothing tells whom anybody resembles: strangers=DIR helps at 1 to 3 photos")
         return heads
     nobody = np.flatnonzero(~np.isin(np.array(strangers.people)[strangers.labels], targets.people))
     nobody = np.sort(np.random.default_rng(run.seed).permutation(nobody)[:3000])

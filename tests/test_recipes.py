@@ -77,10 +77,19 @@ def test_a_run_on_folders_leaves_rows_figures_and_a_model_that_names_people(fini
 
 def test_an_earlier_run_serves_as_source_and_is_not_pretrained_again(finished: Path, people, tmp_path: Path) -> None:
     out = tmp_path / "again"
-    assert face_recognition(f"targets={people[0]}", f"source={finished}", *TINY, "--out", out) == 0
+    given = f"targets={people[0]}", f"strangers={people[1]}", f"source={finished}"
+    assert face_recognition(*given, *TINY, "--out", out) == 0
     assert not (out / "backbone").exists()
     first, again = ([row for row in rows_of(run) if row["metric"] == "rank1"] for run in (finished, out))
     assert first == again
+
+
+def test_without_strangers_an_earlier_run_still_serves_and_what_is_missing_is_said(
+    finished: Path, people, tmp_path: Path
+) -> None:
+    out = tmp_path / "alone"
+    assert face_recognition(f"targets={people[0]}", f"source={finished}", *TINY, "--out", out) == 0
+    assert any("no strangers" in note for note in json.loads((out / "result.json").read_text())["notes"])
 
 
 def test_a_source_that_was_pretrained_on_a_target_is_refused_by_name(finished: Path, mine: Path, capsys) -> None:
