@@ -132,3 +132,20 @@ class FirstTokenPooler(keras.layers.Layer):
             "hidden_size": self.hidden_size,
             "initializer_range": self.initializer_range,
         }
+
+
+def token_vectors(backbone: keras.Model) -> keras.Model:
+    """Give the model of a language model's vector per token, on the same layers: without its pooler, if it has one.
+
+    Raises
+    ------
+    ValueError
+        Its output is no vector per token: it ends in a pooling or head of another kind.
+    """
+    end = backbone.output
+    history = end._keras_history
+    if isinstance(history.layer, FirstTokenPooler):
+        end = history.layer._inbound_nodes[history.node_index].keras_inputs[0]
+    if len(end.shape) != 3:
+        raise ValueError(f"{backbone.name} gives no vector per token: give the language model without pooling or head")
+    return backbone if end is backbone.output else keras.Model(backbone.inputs, end, name="token_vectors")

@@ -11,7 +11,7 @@ import numpy as np
 
 from auxtask.backbones.language_cost import Matmul, training_flops
 from auxtask.backbones.language_names import language_layers
-from auxtask.backbones.pooling import FirstTokenPooler
+from auxtask.backbones.pooling import token_vectors
 from auxtask.data.masking import Masking, masked_batches
 from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
@@ -217,13 +217,9 @@ class HiddenWords(keras.Model):
             A setting is out of range; too little text; the loss is not finite.
         """
         settings = {k: v for k, v in locals().items() if k in _SETTINGS}
-        if not clip > 0:
-            raise ValueError(f"clip={clip}: must be above 0")
-        if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
-            raise ValueError(f"accumulate={accumulate}: must be a whole number of batches, at least 1")
         if head_warmup is None:
             head_warmup = 0.1 if self.head_is_fresh and self.encoder_is_trained else 0.0
-        check_head_warmup(head_warmup)
+        _check(clip, accumulate, head_warmup)
         settings["head_warmup"] = head_warmup
         keras.utils.set_random_seed(seed)
         self.accumulate = accumulate
@@ -289,28 +285,19 @@ class HiddenWords(keras.Model):
         return Throughput(tokens, training_flops(matmuls) * self.accumulate, shapes)
 
 
+def _check(clip: float, accumulate: int, head_warmup: float | int) -> None:
+    if not clip > 0:
+        raise ValueError(f"clip={clip}: must be above 0")
+    if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
+        raise ValueError(f"accumulate={accumulate}: must be a whole number of batches, at least 1")
+    check_head_warmup(head_warmup)
+
+
 class _Means:
     """The epoch's means; a plain object, since Keras counts a metric that is an attribute among the model's weights."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.by_name = {name: keras.metrics.Mean(name=name) for name in names}
-
-
-def token_vectors(backbone: keras.Model) -> keras.Model:
-    """Give the model of a language model's vector per token, on the same layers: without its pooler, if it has one.
-
-    Raises
-    ------
-    ValueError
-        Its output is no vector per token: it ends in a pooling or head of another kind.
-    """
-    end = backbone.output
-    history = end._keras_history
-    if isinstance(history.layer, FirstTokenPooler):
-        end = history.layer._inbound_nodes[history.node_index].keras_inputs[0]
-    if len(end.shape) != 3:
-        raise ValueError(f"{backbone.name} gives no vector per token: give the language model without pooling or head")
-    return backbone if end is backbone.output else keras.Model(backbone.inputs, end, name="token_vectors")
 
 
 _SETTINGS = ("budget", "learning_rate", "weight_decay", "warmup", "clip", "accumulate", "head_warmup", "seed")

@@ -54,6 +54,13 @@ def test_training_pulls_spans_of_a_document_together_and_gives_the_backbone_back
     assert layer_groups(given).names == ("embeddings", "layer0", "layer1")
 
 
+def test_a_budget_of_tokens_counts_every_span_at_its_full_length(spans) -> None:
+    tokenizer, seen, _ = spans
+    task = SameDocument(small_model(tokenizer.vocab_size))
+    task.pretrain(seen, budget=f"{3 * 6 * 2 * 14}tokens", documents=6)
+    assert task.pretraining is not None and task.pretraining.history[-1]["step"] == 3
+
+
 def test_features_are_the_pooled_outputs_of_every_layer(spans) -> None:
     tokenizer, *_ = spans
     backbone = small_model(tokenizer.vocab_size)
