@@ -61,7 +61,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is used for a kind of image and network, chosen on other pairs (benchmarks/fashion_quality.py)."""
+    """What is used for a kind of image and network: guesses until benchmarks/fashion_quality.py has been run."""
 
     make: Any  # the network
     a: tuple[int, int, float]  # Model A: epochs, images in a batch, peak rate
@@ -419,7 +419,7 @@ def all_pairs(config: Config, run: at.Run, tasks: list[Task], budgets: Sequence[
     of_a = {row["variant"]: f"{100 * row['mean']:.1f}" for row in run.rows if row["metric"] == "accuracy_on_a"}
     title = f"gain of {judged} over scratch, {network}, {budget} labels, {len(tasks)} pairs"
     at.report_verdicts(run, tables, title, {"A, %": of_a}, len(files))
-    run.note("settings were chosen on held-out training images of other pairs, never on any pair's test images")
+    run.note("settings are guesses: benchmarks/fashion_quality.py, which chooses them on other pairs, has not been run")
     if config.beside and judged == "probe_then_tune" and gains:
         say_gap(run, {network: list(gains.values())} | gains_beside(config, [task.pair for task in tasks]), "pairs")
 
