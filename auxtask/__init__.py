@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from auxtask.evaluation.layer_features import StandardisedLayers as StandardisedLayers
     from auxtask.evaluation.learning_curves import Curve as Curve
     from auxtask.evaluation.learning_curves import LearningCurve as LearningCurve
+    from auxtask.evaluation.learning_curves import model_accuracy as model_accuracy
     from auxtask.evaluation.learning_curves import time_to_reach as time_to_reach
     from auxtask.evaluation.network_arms import linear_arm as linear_arm
     from auxtask.evaluation.network_arms import network_arm as network_arm
@@ -114,6 +115,9 @@ if TYPE_CHECKING:
     from auxtask.runs.figures import plot_roc as plot_roc
     from auxtask.runs.folder import Run as Run
     from auxtask.runs.program import run as run
+    from auxtask.runs.speed import StepClock as StepClock
+    from auxtask.runs.speed import pytorch_steps_per_second as pytorch_steps_per_second
+    from auxtask.runs.speed import ratio_row as ratio_row
     from auxtask.runs.transfer_figures import plot_depth as plot_depth
     from auxtask.runs.transfer_figures import plot_spread as plot_spread
     from auxtask.runs.transfer_figures import plot_time_saved as plot_time_saved
@@ -179,6 +183,7 @@ _HOME = {
     "SamePair": "auxtask.tasks.same_pair",
     "Shifts": "auxtask.data.shifts",
     "StandardisedLayers": "auxtask.evaluation.layer_features",
+    "StepClock": "auxtask.runs.speed",
     "SupervisedContrastive": "auxtask.losses.supervised_contrastive",
     "TermCounts": "auxtask.evaluation.tfidf",
     "TextClassifier": "auxtask.deployment.text_classifier",
@@ -227,6 +232,7 @@ _HOME = {
     "log_tfidf": "auxtask.evaluation.tfidf",
     "logistic_head": "auxtask.evaluation.probes",
     "longest_text": "auxtask.backbones.text_features",
+    "model_accuracy": "auxtask.evaluation.learning_curves",
     "nearest_mean_head": "auxtask.evaluation.probes",
     "network_arm": "auxtask.evaluation.network_arms",
     "network_classifier": "auxtask.evaluation.text_network_arms",
@@ -249,6 +255,8 @@ _HOME = {
     "predict_views": "auxtask.backbones.embedding",
     "probe_arm": "auxtask.evaluation.text_arms",
     "probe_by_depth": "auxtask.evaluation.depth",
+    "pytorch_steps_per_second": "auxtask.runs.speed",
+    "ratio_row": "auxtask.runs.speed",
     "read_description": "auxtask.backbones.description",
     "refuse_overlap": "auxtask.data.overlap",
     "remembered": "auxtask.evaluation.text_arms",

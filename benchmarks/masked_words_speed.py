@@ -15,10 +15,6 @@ Rows are ratios from alternating rounds in one run, so that a noisy machine slow
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,34 +40,6 @@ class Config:
     quick: bool = at.option(False, "one round of few steps of a small vocabulary: to see that everything runs")
 
 
-class Clock:
-    """Times the steps after the first `WARM_UP`."""
-
-    def __init__(self) -> None:
-        self.count, self.began, self.ended = 0, 0.0, 0.0
-
-    def callback(self) -> Any:
-        """Give the Keras callback that drives it."""
-        return at.keras.callbacks.LambdaCallback(
-            on_train_batch_begin=lambda batch, logs: self.begin(), on_train_batch_end=lambda batch, logs: self.end()
-        )
-
-    def begin(self) -> None:
-        """Start when the warm-up is over."""
-        self.count += 1
-        if self.count == WARM_UP + 1:
-            self.began = time.perf_counter()
-
-    def end(self) -> None:
-        """Note the time; the last one counts."""
-        self.ended = time.perf_counter()
-
-    @property
-    def steps_per_second(self) -> float:
-        """Steps per second after the warm-up."""
-        return (self.count - WARM_UP) / (self.ended - self.began)
-
-
 def main(config: Config, run: at.Run) -> None:
     """Time the sides in turn, and give the ratios."""
     rounds, steps = (1, 3) if config.quick else (config.rounds, config.steps)
@@ -88,9 +56,9 @@ def main(config: Config, run: at.Run) -> None:
     measured: dict[str, list[float]] = {"own": [], "bare": [], "all_positions": [], "matmul": [], "pytorch": []}
     with run.stage("timing"), run.progress("rounds", total=rounds, unit="rounds") as bar:
         for number in range(rounds):
-            clock = Clock()
+            clock = at.StepClock(WARM_UP)
             # One Keras epoch, since at the end of each the weights are copied: few steps would carry what hundreds do.
-            task.pretrain(cache, budget=f"{steps + WARM_UP}steps", validate_at=(1.0,), callbacks=[clock.callback()])
+            task.pretrain(cache, budget=f"{steps + WARM_UP}steps", validate_at=(1.0,), callbacks=[clock])
             measured["own"].append(clock.steps_per_second)
             measured["matmul"].append(task.pretraining.provenance["speed"]["matmul_flops_per_second"])
             batch = constant_batch(words, num_masked, **shape)
@@ -110,7 +78,7 @@ def main(config: Config, run: at.Run) -> None:
     if config.pytorch:
         ratios["pytorch_ratio"] = bare / torch
     for metric, values in ratios.items():
-        run.add_rows([summary(metric, values)])
+        run.add_rows([at.ratio_row("masked_words", metric, values)])
         run.print(f"{metric}: {np.mean(values):.2f} (rounds: {', '.join(f'{v:.2f}' for v in values)})")
     tokens = shape["batch_size"] * config.length
     for side in ("own", "bare", "all_positions", "pytorch"):
@@ -136,14 +104,14 @@ def bare_steps(task: Any, batch: Any, steps: int) -> float:
     """Steps per second of the task's train step on one constant batch; compiles it as `pretrain` does."""
     optimizer = at.keras.optimizers.AdamW(1e-3, weight_decay=0.01, global_clipnorm=1.0)
     task.compile(optimizer=optimizer, jit_compile=False)
-    clock = Clock()
+    clock = at.StepClock(WARM_UP)
     inputs, targets, weights = batch
     columns = {name: array[None] for name, array in {**inputs, "targets": targets, "weights": weights}.items()}
     repeated = at.as_dataset((columns, np.zeros(1)), 1).map(
         lambda x, _: ({name: x[name][0] for name in inputs}, x["targets"][0], x["weights"][0])
     )
     repeated = repeated.cache().repeat()
-    task.fit(repeated, steps_per_epoch=steps + WARM_UP, epochs=1, callbacks=[clock.callback()], verbose=0)
+    task.fit(repeated, steps_per_epoch=steps + WARM_UP, epochs=1, callbacks=[clock], verbose=0)
     return clock.steps_per_second
 
 
@@ -152,27 +120,7 @@ def pytorch_steps(python: str, size: str, words: int, shape: dict[str, int], ste
     layers, width = {"tiny": (2, 128), "mini": (4, 256), "small": (4, 512)}[size]
     numbers = [layers, width, words, shape["batch_size"], shape["length"], steps, WARM_UP]
     script = Path(__file__).with_name("pytorch_masked_step.py")
-    done = subprocess.run(
-        [python, str(script), *map(str, numbers)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "USE_TF": "0", "USE_TORCH": "1"},
-    )
-    if done.returncode:
-        raise ValueError(f"pytorch={python}: {done.stderr.strip().splitlines()[-1] if done.stderr else 'failed'}")
-    return float(json.loads(done.stdout)["steps_per_second"])
-
-
-def summary(metric: str, values: np.ndarray) -> dict[str, Any]:
-    """Give the row of a ratio, its rounds as values."""
-    interval = at.t_interval(values)
-    row = {"arm": "masked_words", "budget": None, "budget_unit": None, "metric": metric}
-    return row | {
-        "mean": interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "values": [float(v) for v in values],
-    }
+    return at.pytorch_steps_per_second(python, script, numbers)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,6 @@ Rows are ratios from alternating rounds in one run, so that a noisy machine slow
 
 from __future__ import annotations
 
-import json
-import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,34 +35,6 @@ class Config:
     steps: int = at.option(30, "timed steps of each side and round")
     pytorch: str = at.option("", "the Python of an environment with torch; empty: not compared")
     quick: bool = at.option(False, "one round of few steps: to see that everything runs")
-
-
-class Clock:
-    """Times the steps after the first `WARM_UP`."""
-
-    def __init__(self) -> None:
-        self.count, self.began, self.ended = 0, 0.0, 0.0
-
-    def callback(self) -> Any:
-        """Give the Keras callback that drives it."""
-        return at.keras.callbacks.LambdaCallback(
-            on_train_batch_begin=lambda batch, logs: self.begin(), on_train_batch_end=lambda batch, logs: self.end()
-        )
-
-    def begin(self) -> None:
-        """Start when the warm-up is over."""
-        self.count += 1
-        if self.count == WARM_UP + 1:
-            self.began = time.perf_counter()
-
-    def end(self) -> None:
-        """Note the time; the last one counts."""
-        self.ended = time.perf_counter()
-
-    @property
-    def steps_per_second(self) -> float:
-        """Steps per second after the warm-up."""
-        return (self.count - WARM_UP) / (self.ended - self.began)
 
 
 def main(config: Config, run: at.Run) -> None:
@@ -92,7 +61,7 @@ def main(config: Config, run: at.Run) -> None:
     if config.pytorch:
         ratios["pytorch_ratio"] = bare / torch
     for metric, values in ratios.items():
-        run.add_rows([summary(metric, values)])
+        run.add_rows([at.ratio_row("same_face", metric, values)])
         run.print(f"{metric}: {np.mean(values):.2f} (rounds: {', '.join(f'{v:.2f}' for v in values)})")
     for side, values in measured.items():
         if values:
@@ -101,8 +70,8 @@ def main(config: Config, run: at.Run) -> None:
 
 def own_steps(task: Any, data: at.FaceData, steps: int) -> float:
     """Steps per second of `pretrain` as a recipe calls it."""
-    clock = Clock()
-    task.pretrain(data, budget=f"{steps + WARM_UP}steps", **BATCH, callbacks=[clock.callback()])
+    clock = at.StepClock(WARM_UP)
+    task.pretrain(data, budget=f"{steps + WARM_UP}steps", **BATCH, callbacks=[clock])
     return clock.steps_per_second
 
 
@@ -110,22 +79,22 @@ def bare_steps(task: Any, steps: int) -> float:
     """Steps per second of the compiled task's train step on one constant batch."""
     random = np.random.default_rng(0)
     photos = random.uniform(0, 255, (2 * BATCH["people"], 72, 72, 3)).astype("float32")
-    clock = Clock()
+    clock = at.StepClock(WARM_UP)
     labels = np.repeat(np.arange(BATCH["people"], dtype="int32"), 2)
     batches = at.as_dataset((photos, labels), len(labels)).cache().repeat()
-    task.fit(batches, steps_per_epoch=steps + WARM_UP, epochs=1, callbacks=[clock.callback()], verbose=0)
+    task.fit(batches, steps_per_epoch=steps + WARM_UP, epochs=1, callbacks=[clock], verbose=0)
     return clock.steps_per_second
 
 
 def pair_steps(task: Any, pairs: at.FacePairs, steps: int) -> float:
     """Steps per second of the two-tower task: as many photos in a batch, as explicit pairs."""
-    clock = Clock()
+    clock = at.StepClock(WARM_UP)
     task.pretrain(
         pairs,
         validation=None,
         budget=f"{steps + WARM_UP}steps",
         batch_size=BATCH["people"],
-        callbacks=[clock.callback()],
+        callbacks=[clock],
     )
     return clock.steps_per_second
 
@@ -142,22 +111,7 @@ def distinct_pairs(data: at.FaceData, steps: int) -> int:
 def pytorch_steps(python: str, steps: int) -> float:
     """Steps per second of the same network under PyTorch, in a process of its own."""
     script = Path(__file__).with_name("pytorch_face_step.py")
-    done = subprocess.run([python, str(script), str(steps), str(WARM_UP)], capture_output=True, text=True)
-    if done.returncode:
-        raise ValueError(f"pytorch={python}: {done.stderr.strip().splitlines()[-1] if done.stderr else 'failed'}")
-    return float(json.loads(done.stdout)["steps_per_second"])
-
-
-def summary(metric: str, values: np.ndarray) -> dict[str, Any]:
-    """Give the row of a ratio, its rounds as values."""
-    interval = at.t_interval(values)
-    row = {"arm": "same_face", "budget": None, "budget_unit": None, "metric": metric}
-    return row | {
-        "mean": interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "values": [float(v) for v in values],
-    }
+    return at.pytorch_steps_per_second(python, script, [steps, WARM_UP])
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def budgets_of(config: Config, data: at.ImageData) -> tuple[int, ...]:
 def make_task(config: Config, data: at.ImageData, pair: tuple[str, ...], largest: int, seed: int) -> Task:
     """Leave the pair out for A, and set B's images up: labels are drawn from a fixed part of the training images."""
     b = data.only(pair)
-    pool = b.train.take(b.train.balanced(min(max(5 * largest, 2000), 2 * int(b.train.counts.min())), seed))
+    pool = b.train.take(b.train.balanced(min(max(5 * largest, 2000), b.train.most_balanced), seed))
     rows = np.arange(len(pool)), len(pool) + np.arange(len(b.test))
     labelled, tested = (at.Examples(i, part.labels, pair, i) for i, part in zip(rows, (pool, b.test), strict=True))
     images = np.concatenate([pool.images, b.test.images])
@@ -183,7 +183,7 @@ def models_a(config: Config, run: at.Run, task: Task, short: bool = False, varia
             train_a(run, task, epochs, seed, file)
     if short:
         run.note(f"Model A ({task.network}) is short: {epochs} epochs, one of it for each pair")
-    found = [accuracy(at.load(file), task.a.test.images, task.a.test.labels) for file in files]
+    found = [at.model_accuracy(at.load(file), task.a.test.images, task.a.test.labels) for file in files]
     mean, low, high = at.t_interval(found)
     row = {"arm": f"model_a_{task.network}", "metric": "accuracy_on_a", "mean": mean, "low": low, "high": high}
     run.add_rows([row | {"values": found} | ({"variant": variant} if variant else {})])
@@ -207,12 +207,6 @@ def train_a(run: at.Run, task: Task, epochs: int, seed: int, file: Path) -> None
         warnings.filterwarnings("ignore", message="You are saving your model as an HDF5")  # as the lecture does
         model.save(unfinished, include_optimizer=False)
     unfinished.rename(file)
-
-
-def accuracy(model: at.Model, images: np.ndarray, labels: np.ndarray) -> float:
-    """Give the share of images that a model names rightly."""
-    scores = model.predict(images, batch_size=500, verbose=0)
-    return float(((scores.argmax(1) if scores.shape[1] > 1 else scores[:, 0] > 0.5) == labels).mean())
 
 
 def make_plans(settings: Settings, num_groups: int, quick: bool) -> dict[str, at.Plan]:
@@ -329,7 +323,7 @@ def take_the_steps(config: Config, run: at.Run, task: Task, file: Path, train: a
     plan = make_plans(task.settings, 1, config.quick)["probe_then_tune"]
     images, labels = task.images[train.items], train.labels.astype("float32")
     tuned = at.fine_tune(model_b, (images, labels), plan=plan, seed=run.seed, callbacks=run.callbacks(label="Model B"))
-    found = accuracy(model_b, task.images[task.test.items], task.test.labels)  # 7. evaluate
+    found = at.model_accuracy(model_b, task.images[task.test.items], task.test.labels)  # 7. evaluate
     run.figure("steps", at.plot_curves(tuned.history, "Model B: the head, then everything"))
     run.note(f"the steps once, {len(train)} labels, not augmented: {100 * found:.2f} % of {len(task.test)} test images")
     about = {"model_a": file.name, "pair": list(task.pair)}
@@ -339,7 +333,7 @@ def take_the_steps(config: Config, run: at.Run, task: Task, file: Path, train: a
 
 def show_the_trap(run: at.Run, task: Task, file: Path, train: at.Examples) -> None:
     """Train B on A's own layers, then on copies of them, by Keras alone, and see what that does to A."""
-    found = {"before": accuracy(at.load(file), task.a.test.images, task.a.test.labels)}
+    found = {"before": at.model_accuracy(at.load(file), task.a.test.images, task.a.test.labels)}
     for how in ("shared", "copied"):
         model_a = at.load(file)
         if how == "shared":
@@ -348,7 +342,7 @@ def show_the_trap(run: at.Run, task: Task, file: Path, train: at.Examples) -> No
             model_b = at.reuse(model_a, drop_head=True, head=1, seed=run.seed)
         model_b.compile("adam", "binary_crossentropy")
         model_b.fit(task.images[train.items], train.labels, epochs=5, verbose=0)
-        found[how] = accuracy(model_a, task.a.test.images, task.a.test.labels)
+        found[how] = at.model_accuracy(model_a, task.a.test.images, task.a.test.labels)
     run.add_rows([{"arm": f"A, {how}", "metric": "accuracy_on_a", "mean": value} for how, value in found.items()])
     run.note(
         f"the shallow-copy trap: Sequential(model_a.layers[:-1]) shares its layers, so 5 epochs of training B took A "
@@ -383,7 +377,7 @@ def show_time_saved(
     if "scratch" not in comparison.arms:
         return
     curves: dict[str, list[at.Curve]] = {}
-    for name in [name for name in network_arms(config, task, file) if name in comparison.arms]:
+    for name in [name for name in make_plans(task.settings, 1, config.quick) if name in comparison.arms]:
         for draw in range(1 if config.quick else min(2, comparison.draws)):
 
             def watched(name: str = name, draw: int = draw) -> dict[str, np.ndarray]:

@@ -22,12 +22,6 @@ import numpy as np
 
 import auxtask as at
 
-TASKS = tuple(
-    task
-    for task, name in (("masked", "MaskedWords"), ("same_document", "SameDocument"), ("replaced", "ReplacedWords"))
-    if name in dir(at)
-)
-
 
 @dataclass(frozen=True)
 class Config:
@@ -48,7 +42,11 @@ class Config:
         choices=("", "scratch", "pretrain", "reuse", "adapt"),
     )
     model: str = at.option("minilm", "what to reuse: minilm, a folder, or a name on the hub")
-    task: str = at.option("", "how to pretrain (empty: masked) or adapt (same_document)", choices=("", *TASKS))
+    task: str = at.option(
+        "",
+        "how to pretrain (empty: masked) or adapt (same_document)",
+        choices=("", "masked", "same_document", "replaced"),
+    )
     pretraining: str = at.option("", "its length, as 20min or 2000steps; empty: 2min on drawn texts, else 20min")
     labels: tuple[int, ...] = at.option(
         (), "labelled texts in all, balanced; empty: those of 20,100,200,1000 that the data allow"

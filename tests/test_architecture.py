@@ -110,8 +110,7 @@ def test_the_frameworks_are_imported_in_one_place() -> None:
     wrong = {
         str(path.relative_to(ROOT)): names
         for path in python_files()
-        # pytorch_*.py are run by the Python of another environment, which has no TensorFlow.
-        if path not in allowed and not path.name.startswith("pytorch_")
+        if path not in allowed
         if (names := {m.split(".")[0] for m in imported_modules(without_type_checking(path.read_text()))} & FRAMEWORKS)
     }
     assert not wrong

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from auxtask.backbones.seeds import seed_stream
 from auxtask.framework import keras
 from auxtask.transfer.groups import set_groups
 
@@ -103,7 +102,7 @@ class _Builder:
 
     def __init__(self, seed: int | None) -> None:
         self.groups: dict[str, list[str]] = {}
-        self._random = None if seed is None else np.random.default_rng(seed)
+        self._seeds = seed_stream(seed)
 
     def begin(self, group: str, tensor: Any = None) -> Any:
         """Open a group: what is added from now on belongs to it."""
@@ -117,8 +116,7 @@ class _Builder:
 
     def initializer(self) -> Any:
         """Give start weights with the stream's next seed."""
-        seed = None if self._random is None else int(self._random.integers(2**31))
-        return keras.initializers.GlorotUniform(seed=seed)
+        return keras.initializers.GlorotUniform(seed=next(self._seeds))
 
     def convolve(self, x: Any, filters: int, width: int, stride: int, name: str, gamma: str = "ones") -> Any:
         """Add a convolution and its BatchNorm."""

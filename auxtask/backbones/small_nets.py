@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from auxtask.backbones.seeds import seed_stream
 from auxtask.framework import keras
 from auxtask.transfer.groups import set_groups
 
@@ -48,7 +47,7 @@ def conv_backbone(
         An argument is out of range.
     """
     _check(shape, "stages", stages, dropout)
-    seeds = _seeds(seed)
+    seeds = seed_stream(seed)
     groups: dict[str, list[str]] = {}
     inputs = layers.Input(shape, name="image")
     x = layers.Rescaling(1 / 127.5, -1.0, name="rescale")(inputs)
@@ -102,7 +101,7 @@ def dense_backbone(
         An argument is out of range.
     """
     _check(shape, "units", units, dropout)
-    seeds = _seeds(seed)
+    seeds = seed_stream(seed)
     groups: dict[str, list[str]] = {}
     inputs = layers.Input(shape, name="image")
     x = layers.Flatten(name="flatten")(layers.Rescaling(1 / 127.5, -1.0, name="rescale")(inputs))
@@ -125,12 +124,6 @@ def _convolution(filters: int, stride: int, name: str, seed: int | None) -> list
         filters, 3, stride, padding="same", use_bias=False, kernel_initializer=start, name=f"{name}_conv"
     )  # no bias: the BatchNorm that follows has one
     return [convolution, layers.BatchNormalization(momentum=0.9, name=f"{name}_norm"), layers.ReLU(name=f"{name}_relu")]
-
-
-def _seeds(seed: int | None) -> Iterator[int | None]:
-    random = None if seed is None else np.random.default_rng(seed)
-    while True:
-        yield None if random is None else int(random.integers(2**31))
 
 
 def _check(shape: Sequence[int], argument: str, widths: Sequence[int], dropout: float) -> None:

@@ -6,15 +6,16 @@ import difflib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from auxtask.data.images import photo_digest
-from auxtask.data.splits import draw_labels
+from auxtask.data.labelled import Labelled, refuse_unknown_labels
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledImages:
+class LabelledImages(Labelled):
     """Pictures of one size with their classes.
 
     Attributes
@@ -34,6 +35,7 @@ class LabelledImages:
     images: np.ndarray
     labels: np.ndarray
     names: tuple[str, ...]
+    unit: ClassVar[str] = "images"
 
     def __post_init__(self) -> None:
         """Turn sequences into arrays and check them."""
@@ -42,8 +44,7 @@ class LabelledImages:
             raise ValueError(f"images must be uint8 [n, height, width, channels], not {images.dtype} {images.shape}")
         if labels.shape != images.shape[:1] or (len(labels) and not np.issubdtype(labels.dtype, np.integer)):
             raise ValueError(f"{len(images)} images need as many whole labels, not {labels.dtype} {labels.shape}")
-        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.names):
-            raise ValueError(f"labels from {labels.min()} to {labels.max()}, but {len(self.names)} classes")
+        refuse_unknown_labels(labels, self.names)
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"a class name stands twice in {', '.join(self.names)}")
         labels = labels.astype(np.int64)
@@ -52,15 +53,6 @@ class LabelledImages:
         object.__setattr__(self, "images", images)
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "names", tuple(self.names))
-
-    def __len__(self) -> int:
-        """Count the pictures."""
-        return len(self.images)
-
-    @property
-    def counts(self) -> np.ndarray:
-        """Pictures per class, int64 [num_classes]."""
-        return np.bincount(self.labels, minlength=len(self.names))
 
     def take(self, indices: np.ndarray | Sequence[int]) -> LabelledImages:
         """Give the pictures at these positions, in this order."""
@@ -88,20 +80,6 @@ class LabelledImages:
         """Drop these classes; the others keep their order. ValueError as for `only`."""
         dropped = self._known(names)
         return self.only([name for name in self.names if name not in dropped])
-
-    def balanced(self, size: int, seed: int) -> np.ndarray:
-        """Draw pictures of all classes in equal numbers (one more of some, where `size` does not divide).
-
-        Returns
-        -------
-        int64 [size], indices; with one seed a smaller draw is the beginning of a larger one
-
-        Raises
-        ------
-        ValueError
-            if a class has too few, naming it
-        """
-        return draw_labels(self.labels, self.names, size, seed, per_class=False, unit="images")
 
     def digests(self) -> list[bytes]:
         """Give 16 bytes for each picture that two share exactly when they are equal."""

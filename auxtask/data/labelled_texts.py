@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from auxtask.data.labelled import Labelled, refuse_unknown_labels
 from auxtask.data.photo_sources import some
-from auxtask.data.splits import draw_labels
 
 # From this ratio between the largest and the smallest class on, accuracy alone misleads: worth a word.
 _UNBALANCED = 3
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledTexts:
+class LabelledTexts(Labelled):
     """Texts with their classes.
 
     Attributes
@@ -33,6 +33,7 @@ class LabelledTexts:
     texts: np.ndarray
     labels: np.ndarray
     names: tuple[str, ...]
+    unit: ClassVar[str] = "texts"
 
     def __post_init__(self) -> None:
         """Turn sequences into arrays and check them."""
@@ -41,45 +42,16 @@ class LabelledTexts:
         labels = np.asarray(self.labels, np.int64)
         if labels.shape != texts.shape:
             raise ValueError(f"{len(texts)} texts, but labels of shape {labels.shape}")
-        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.names):
-            raise ValueError(f"labels from {labels.min()} to {labels.max()}, but {len(self.names)} classes")
+        refuse_unknown_labels(labels, self.names)
         texts.flags.writeable = labels.flags.writeable = False
         object.__setattr__(self, "texts", texts)
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "names", tuple(self.names))
 
-    def __len__(self) -> int:
-        """Count the texts."""
-        return len(self.texts)
-
-    @property
-    def counts(self) -> np.ndarray:
-        """Texts per class, int64 [num_classes]."""
-        return np.bincount(self.labels, minlength=len(self.names))
-
     def take(self, indices: np.ndarray | Sequence[int]) -> LabelledTexts:
         """Give the texts at these positions, in this order."""
         where = np.asarray(indices, np.int64)
         return LabelledTexts(self.texts[where], self.labels[where], self.names)
-
-    @property
-    def most_balanced(self) -> int:
-        """The largest number of texts that can be drawn with all classes in equal numbers."""
-        return len(self.names) * int(self.counts.min())
-
-    def balanced(self, size: int, seed: int) -> np.ndarray:
-        """Draw texts of all classes in equal numbers (one more of some, where `size` does not divide).
-
-        Returns
-        -------
-        int64 [size], indices; with one seed a smaller draw is the beginning of a larger one
-
-        Raises
-        ------
-        ValueError
-            if a class has too few, naming it
-        """
-        return draw_labels(self.labels, self.names, size, seed, per_class=False, unit="texts")
 
     def fingerprint(self) -> str:
         """Give 32 hex digits that change with any text, label or name, but not with the order."""

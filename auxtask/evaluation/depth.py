@@ -36,9 +36,9 @@ def probe_by_depth(
     """
     accuracy = {}
     for name, rows in layers.items():
-        learned, judged = standardised(rows, train.items)[train.items], standardised(rows, train.items)[test.items]
-        fitted = fit_logistic(learned, train.labels, strength)
-        accuracy[name] = float((fitted.predict(judged) == test.labels).mean())
+        scaled = standardised(rows, train.items)
+        fitted = fit_logistic(scaled[train.items], train.labels, strength)
+        accuracy[name] = float((fitted.predict(scaled[test.items]) == test.labels).mean())
     return accuracy
 
 

@@ -11,7 +11,23 @@ import numpy as np
 
 from auxtask.framework import keras
 
-__all__ = ["Curve", "LearningCurve", "TimeToReach", "time_to_reach"]
+__all__ = ["Curve", "LearningCurve", "TimeToReach", "model_accuracy", "time_to_reach"]
+
+
+def model_accuracy(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> float:
+    """Give the share of items that a classifier names rightly.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Puts out one score for each class, or one probability of class 1.
+    images : array [n, …]
+        Its input.
+    labels : int [n]
+    """
+    scores = model.predict(images, batch_size=500, verbose=0)
+    given = scores.argmax(1) if scores.shape[1] > 1 else scores[:, 0] > 0.5
+    return float((given == labels).mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +84,7 @@ class LearningCurve(keras.callbacks.Callback):
             self._steps[0] = float(np.median(self._steps[1:]))
         self._first = False
         self._seconds.append(sum(self._steps))
-        scores = self.model.predict(self.images, batch_size=500, verbose=0)
-        given = scores.argmax(1) if scores.shape[1] > 1 else (scores[:, 0] > 0.5).astype(int)
-        self._accuracy.append(float((given == self.labels).mean()))
+        self._accuracy.append(model_accuracy(self.model, self.images, self.labels))
 
 
 @dataclass(frozen=True)
@@ -112,9 +126,8 @@ def time_to_reach(curves: Mapping[str, Sequence[Curve]], baseline: str = "scratc
     for arm, own in curves.items():
         if len(own) != len(targets):
             raise ValueError(f"{arm} has {len(own)} curves, {baseline} {len(targets)}")
-        when = [int(np.argmax(c.accuracy >= t)) for c, t in zip(own, targets, strict=True) if (c.accuracy >= t).any()]
-        reached = [c for c, t in zip(own, targets, strict=True) if (c.accuracy >= t).any()]
-        seconds = [float(curve.seconds[epoch]) for curve, epoch in zip(reached, when, strict=True)]
-        mean = (float(np.mean(when)) + 1, float(np.mean(seconds))) if reached else (None, None)
-        found.append(TimeToReach(arm, len(own), len(reached), *mean))
+        pairs = [(curve, curve.accuracy >= target) for curve, target in zip(own, targets, strict=True)]
+        when = [(reached.argmax() + 1, curve.seconds[reached.argmax()]) for curve, reached in pairs if reached.any()]
+        mean = tuple(map(float, np.mean(when, axis=0))) if when else (None, None)
+        found.append(TimeToReach(arm, len(own), len(when), *mean))
     return found

@@ -16,6 +16,7 @@ from auxtask.data.masking import Masking, masked_batches
 from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras, tf
+from auxtask.tasks.epoch_means import EpochMeans
 from auxtask.tasks.head_warmup import check_head_warmup, frozen_encoder, split_off
 from auxtask.tasks.pretraining import Measured, Pretraining, fit_to_budget, in_steps, provenance
 from auxtask.training.throughput import Throughput
@@ -67,7 +68,7 @@ class HiddenWords(keras.Model):
         # Offsets start at 0 and do not stay there: one that is not tells an encoder that has learned something.
         self.encoder_is_trained = any(np.any(block.intermediate.bias.numpy()) for block in blocks)
         self._vectors = token_vectors(backbone)
-        self._means = _Means(())
+        self._means = EpochMeans(())
 
     @abstractmethod
     def judge(
@@ -93,8 +94,12 @@ class HiddenWords(keras.Model):
     def measure(self, held_out: TokenCache, num_batches: int = 20) -> Measured:
         """Judge on held-out text, each time with the same words hidden."""
 
-    def facts(self) -> dict[str, Any]:
-        """Give what the provenance says of this task alone."""
+    def samples(self, held_out: TokenCache) -> Any:
+        """Give what `facts` compares, as it is before pretraining; nothing, unless a task has something to show."""
+        return None
+
+    def facts(self, held_out: TokenCache | None, before: Any) -> dict[str, Any]:
+        """Give what the provenance says of this task alone; asked after pretraining, `before` is from `samples`."""
         return {}
 
     def vectors(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
@@ -109,7 +114,7 @@ class HiddenWords(keras.Model):
 
     def log_means(self, *names: str) -> None:
         """Name the values of `judge` that are logged."""
-        self._means = _Means(names)
+        self._means = EpochMeans(names)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Take one step on a batch of `masked_batches`, or on `accumulate` of them, stacked."""
@@ -221,6 +226,7 @@ class HiddenWords(keras.Model):
             head_warmup = 0.1 if self.head_is_fresh and self.encoder_is_trained else 0.0
         _check(clip, accumulate, head_warmup)
         settings["head_warmup"] = head_warmup
+        before = None if validation is None else self.samples(validation)
         keras.utils.set_random_seed(seed)
         self.accumulate = accumulate
         speed = self._throughput()
@@ -266,7 +272,7 @@ class HiddenWords(keras.Model):
             "head": "fresh" if self.head_is_fresh else "reused",
             "head_warmup_ledger": ledger,
             "speed": speed.summary(),
-            **self.facts(),
+            **self.facts(validation, before),
         }
         self.pretraining = Pretraining(history, provenance(type(self).__name__, settings, **facts))
         self.head_is_fresh, self.encoder_is_trained = False, True
@@ -291,13 +297,6 @@ def _check(clip: float, accumulate: int, head_warmup: float | int) -> None:
     if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
         raise ValueError(f"accumulate={accumulate}: must be a whole number of batches, at least 1")
     check_head_warmup(head_warmup)
-
-
-class _Means:
-    """The epoch's means; a plain object, since Keras counts a metric that is an attribute among the model's weights."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.by_name = {name: keras.metrics.Mean(name=name) for name in names}
 
 
 _SETTINGS = ("budget", "learning_rate", "weight_decay", "warmup", "clip", "accumulate", "head_warmup", "seed")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,42 +158,18 @@ class MaskedWords(HiddenWords):
             number += 1
         return MaskedAccuracy(loss / number, accuracy / number)
 
-    def pretrain(
-        self,
-        data: TokenCache,
-        validation: TokenCache | None = None,
-        budget: str | int = "20min",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.01,
-        warmup: float = 0.1,
-        clip: float = 1.0,
-        accumulate: int = 1,
-        head_warmup: float | int | None = None,
-        validate_at: Sequence[float] = (0.25, 0.5, 0.75, 1.0),
-        callbacks: Iterable[Any] = (),
-        seed: int = 0,
-        verbose: int = 0,
-    ) -> keras.Model:
-        """Train the backbone and give it back; everything as in `HiddenWords.pretrain`.
+    def samples(self, held_out: TokenCache) -> list[FilledBlank]:
+        """Give guesses for some held-out sentences, see `examples`."""
+        return self.examples(held_out)
 
-        With `validation`, its `examples` before and after stand in the provenance, under `examples`.
-        """
-        before = self.examples(validation) if validation is not None else []
-        super().pretrain(
-            data, validation, budget, learning_rate, weight_decay, warmup, clip, accumulate, head_warmup, validate_at,
-            callbacks, seed, verbose,
-        )  # fmt: skip
-        assert self.pretraining is not None
-        after = self.examples(validation) if validation is not None else []
-        self.pretraining.provenance["examples"] = [
+    def facts(self, held_out: TokenCache | None, before: Any) -> dict[str, Any]:
+        """Name the loss, and under `examples` show what is guessed in held-out sentences before and after."""
+        after = [] if held_out is None else self.examples(held_out)
+        examples = [
             {"text": old.text, "answer": old.answer, "before": dict(old.guesses), "after": dict(new.guesses)}
-            for old, new in zip(before, after, strict=True)
+            for old, new in zip(before or [], after, strict=True)
         ]
-        return self.encoder
-
-    def facts(self) -> dict[str, Any]:
-        """Name the loss, for the provenance."""
-        return {"loss": "cross-entropy of the hidden tokens"}
+        return {"loss": "cross-entropy of the hidden tokens", "examples": examples}
 
     def guesses(self, text: str, top: int = 5) -> list[list[tuple[str, float]]]:
         """Give the likeliest words for each `[MASK]` of a text, with their probabilities; see `fill_blank`."""

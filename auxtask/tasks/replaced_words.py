@@ -15,7 +15,7 @@ from auxtask.backbones.masked_head import fresh_head
 from auxtask.data.masking import Masking, held_out_batches
 from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
-from auxtask.evaluation.verification import roc_curve
+from auxtask.evaluation.verification import verification_from_scores
 from auxtask.framework import keras, tf
 from auxtask.tasks.hidden_words import HiddenWords
 
@@ -229,7 +229,7 @@ class ReplacedWords(HiddenWords):
         loss = self._generator_loss(guessed, targets, weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
         return self({**inputs, "input_ids": ids}), replaced, loss
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, held_out: TokenCache | None, before: Any) -> dict[str, Any]:
         """Say what the loss is made of, for the provenance."""
         return {
             "loss": f"cross-entropy of the hidden tokens + {self.detection_weight:g} x that of the replaced",
@@ -240,5 +240,4 @@ class ReplacedWords(HiddenWords):
 def _auc(odds: np.ndarray, replaced: np.ndarray) -> float:
     if replaced.all() or not replaced.any():
         return 0.5  # nothing to tell apart: the generator is always right, or never
-    curve = roc_curve(odds, replaced)
-    return float(np.trapezoid(curve.tar, curve.far))
+    return verification_from_scores(odds, replaced).auc

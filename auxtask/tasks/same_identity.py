@@ -12,6 +12,7 @@ from auxtask.data.identity_batches import identity_batches, num_batches_per_epoc
 from auxtask.evaluation.verification import Verification, verification
 from auxtask.framework import keras, tf
 from auxtask.losses.weighted_sum import WeightedSum
+from auxtask.tasks.epoch_means import EpochMeans
 from auxtask.tasks.identity_data import (
     IdentityData,
     checked_labels,
@@ -73,12 +74,12 @@ class SameIdentity(keras.Model):
         if not callable(loss):
             raise ValueError(f"loss must be callable (embeddings, labels), not {loss!r}")
         self.objective = loss
-        self._means = _Means(loss.names if isinstance(loss, WeightedSum) else ())
+        self._means = EpochMeans(["loss", *(loss.names if isinstance(loss, WeightedSum) else ())])
 
     @property
     def metrics(self) -> list[Any]:
         """What `fit` logs and resets: those of `compile`, the loss, and its parts."""
-        return [*super().metrics, self._means.loss, *self._means.parts]
+        return [*super().metrics, *self._means.by_name.values()]
 
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor:
         """Give embeddings of unit length: float32 [n, d]."""
@@ -105,12 +106,12 @@ class SameIdentity(keras.Model):
         if not isinstance(self.objective, WeightedSum):
             return self.objective(embeddings, labels)
         values = self.objective.values(embeddings, labels)
-        for mean, value in zip(self._means.parts, values, strict=True):
-            mean.update_state(value)
+        for name, value in zip(self.objective.names, values, strict=True):
+            self._means.by_name[name].update_state(value)
         return self.objective.total(values)
 
     def _logs(self, loss: tf.Tensor) -> dict[str, Any]:
-        self._means.loss.update_state(loss)
+        self._means.by_name["loss"].update_state(loss)
         return {metric.name: metric.result() for metric in self.metrics}
 
     def get_config(self) -> dict[str, Any]:
@@ -250,18 +251,6 @@ class SameIdentity(keras.Model):
             "chance": {"val_accuracy": 0.5, "val_auc": 0.5, "val_eer": 0.5},
         }
         return provenance(type(self).__name__, settings, **facts)
-
-
-class _Means:
-    """The epoch's mean loss and means of its parts.
-
-    Held in a plain object, because Keras counts a metric that is an attribute of a model among
-    the model's weights: averaged weights and checkpoints would then carry running sums along.
-    """
-
-    def __init__(self, parts: Iterable[str]) -> None:
-        self.loss = keras.metrics.Mean(name="loss")
-        self.parts = [keras.metrics.Mean(name=name) for name in parts]
 
 
 _SETTINGS = (
