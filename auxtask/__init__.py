@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from auxtask.data.faces import FaceData as FaceData
     from auxtask.data.identity_batches import batch_size as batch_size
     from auxtask.data.identity_batches import identity_batches as identity_batches
+    from auxtask.data.image_batches import image_batches as image_batches
     from auxtask.data.image_data import ImageData as ImageData
     from auxtask.data.image_data import fashion_mnist_folder as fashion_mnist_folder
     from auxtask.data.masking import Masking as Masking
@@ -124,9 +125,12 @@ if TYPE_CHECKING:
     from auxtask.runs.transfer_figures import plot_verdicts as plot_verdicts
     from auxtask.runs.transfer_figures import plot_weights as plot_weights
     from auxtask.runs.verdict_report import report_verdicts as report_verdicts
+    from auxtask.tasks.auxiliary_task import AuxiliaryTask as AuxiliaryTask
     from auxtask.tasks.filled_blanks import fill_blank as fill_blank
+    from auxtask.tasks.image_task import ImageTask as ImageTask
     from auxtask.tasks.masked_words import MaskedWords as MaskedWords
     from auxtask.tasks.replaced_words import ReplacedWords as ReplacedWords
+    from auxtask.tasks.rotation import Rotation as Rotation
     from auxtask.tasks.same_document import SameDocument as SameDocument
     from auxtask.tasks.same_face import SameFace as SameFace
     from auxtask.tasks.same_identity import SameIdentity as SameIdentity
@@ -151,6 +155,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Augmentation": "auxtask.data.augmentation",
+    "AuxiliaryTask": "auxtask.tasks.auxiliary_task",
     "BestWeights": "auxtask.training.callbacks",
     "Budget": "auxtask.training.callbacks",
     "Comparison": "auxtask.evaluation.comparison",
@@ -164,6 +169,7 @@ _HOME = {
     "FacePairs": "auxtask.data.face_pairs",
     "GroupRates": "auxtask.training.optimizers",
     "ImageData": "auxtask.data.image_data",
+    "ImageTask": "auxtask.tasks.image_task",
     "LearningCurve": "auxtask.evaluation.learning_curves",
     "LinearNetwork": "auxtask.evaluation.text_network_arms",
     "MarginSoftmax": "auxtask.losses.margin_softmax",
@@ -176,6 +182,7 @@ _HOME = {
     "PhotoClassifier": "auxtask.deployment.photo_classifier",
     "Plan": "auxtask.transfer.plans",
     "ReplacedWords": "auxtask.tasks.replaced_words",
+    "Rotation": "auxtask.tasks.rotation",
     "Run": "auxtask.runs.folder",
     "SameDocument": "auxtask.tasks.same_document",
     "SameFace": "auxtask.tasks.same_face",
@@ -219,6 +226,7 @@ _HOME = {
     "freeze": "auxtask.transfer.freezing",
     "gap_sentence": "auxtask.evaluation.gain_gap",
     "identity_batches": "auxtask.data.identity_batches",
+    "image_batches": "auxtask.data.image_batches",
     "image_features": "auxtask.backbones.image_features",
     "keras": "auxtask.framework",
     "language_backbone": "auxtask.backbones.language",
