@@ -8,8 +8,9 @@ Target task: your classes.
     auxtask run text_classification dataset=imdb source=adapt --data-root DIR   # adapted to the unlabelled reviews
     auxtask run text_classification dataset=csv path=MINE.csv text=review label=stars
 
-The run folder keeps `backbone/` (the language model, where one was trained, with its tokenizer in `tokenizer/`) and
-`model/`, which labels texts: `at.load("RUN/model").predict(["a text"])`.
+The run folder keeps `backbone/` (the language model, where one was trained, with its tokenizer in `tokenizer/`; after
+masked words also `language_model/`, which plain transformers load) and `model/`, which labels texts:
+`at.load("RUN/model").predict(["a text"])`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ class Config:
         "how to pretrain (empty: masked) or adapt (same_document)",
         choices=("", "masked", "same_document", "replaced"),
     )
-    pretraining: str = at.option("", "its length, as 20min or 2000steps; empty: 2min on drawn texts, else 20min")
+    pretraining: str = at.option(
+        "",
+        "its length, as 20min or 2000steps; empty: 1200steps of same document, else 20min (2500steps on drawn texts)",
+    )
     labels: tuple[int, ...] = at.option(
         (), "labelled texts in all, balanced; empty: those of 20,100,200,1000 that the data allow"
     )
@@ -204,20 +208,30 @@ def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, he
         at.TokenCache.write(run.folder / "tokens" / part, corpus, tokenizer)
         for part, corpus in (("train", held_in), ("held_out", held_out))
     )
-    length = config.pretraining or ("30steps" if config.quick else "2min" if config.dataset == "drawn" else "20min")
-    kind = config.task or ("masked" if source_of(config) == "pretrain" else "same_document")
+    adapting = source_of(config) == "adapt"
+    kind = config.task or ("same_document" if adapting else "masked")
+    # On 2 cores some 2 minutes, 40 minutes and 20 minutes.
+    usual = "2500steps" if config.dataset == "drawn" else "1200steps" if kind == "same_document" else "20min"
+    length = config.pretraining or ("30steps" if config.quick else usual)
     callbacks = run.callbacks(label=kind)
     if kind == "same_document":
         task: Any = at.SameDocument(backbone)
         task.pretrain(at.DocumentSpans(seen, tokenizer), budget=length, callbacks=callbacks, seed=run.seed)
     else:
-        make: Any = getattr(at, {"masked": "MaskedWords", "replaced": "ReplacedWords"}[kind])
-        task = make(backbone, tokenizer, length=64 if config.dataset == "drawn" else 128)
-        rate = 1e-3 if source_of(config) == "pretrain" else 5e-5
+        tokens = 64 if config.dataset == "drawn" else 128
+        if kind == "masked":  # a checkpoint may still have the head that guessed words
+            task = at.MaskedWords(backbone, tokenizer, length=tokens, checkpoint=config.model if adapting else None)
+        else:
+            task = at.ReplacedWords(backbone, tokenizer, length=tokens)
+        rate = 5e-5 if adapting else 1e-3
         backbone = task.pretrain(seen, unseen, length, learning_rate=rate, callbacks=callbacks, seed=run.seed)
     if kind == "masked":
         by_frequency = at.unigram_baseline(seen, unseen, tokenizer)
         run.note(f"hidden words of held-out text: {task.measure(unseen)}; by frequency alone: {by_frequency}")
+        for one in task.pretraining.provenance["examples"]:
+            before, after = (", ".join(one[when]) for when in ("before", "after"))
+            run.print(f"{one['text']}: {one['answer']}; guessed before: {before}; after: {after}")
+        task.save_for_transformers(run.folder / "language_model")
     run.figure("pretraining", at.plot_curves(task.pretraining.history, kind))
     at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance, {})
     return backbone
