@@ -68,7 +68,7 @@ DRAWN = Settings(
     task={"margin_weight": 1.0},
     batch={"people": 64, "photos": 2, "singles": 0},
     pretraining="1000steps",
-    scratch=(12, 3e-3),
+    scratch=(24, 3e-3),
     tune=(6, 1e-4),
     draws=3,
 )
