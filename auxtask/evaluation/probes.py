@@ -45,8 +45,10 @@ def logistic_head(features: Any, labels: np.ndarray, strength: float = 10.0) -> 
 def fit_logistic(features: Any, labels: np.ndarray, strength: float) -> Any:
     """Fit scikit-learn's logistic regression to features [n, d] (dense or sparse), as every probe here does."""
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
+    # Its steps are too small to share: several BLAS threads take up to 30 times as long where the cores are busy.
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         # One example of each class is what few labels mean, not a regression in disguise.
         warnings.filterwarnings("ignore", message="The number of unique classes")
         return LogisticRegression(C=strength, max_iter=2000).fit(features, labels)

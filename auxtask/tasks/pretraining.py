@@ -210,7 +210,7 @@ def fit_to_budget(
         raise ValueError(f"weight_decay must be at least 0, not {weight_decay}")
     passes = validate_every or math.ceil(100 / num_batches)
     limit = Budget(in_steps(budget, num_batches, throughput.tokens_per_step if throughput else None))
-    steps = passes * num_batches if measure_at is None else run_of_steps(limit.spec, measure_at)
+    steps = _even(passes * num_batches, limit.spec) if measure_at is None else run_of_steps(limit.spec, measure_at)
     guard = NanGuard()
     rows = _Rows(limit, time.monotonic, history)
     # The order matters: the guard sees the raw weights, then the average goes in, is measured,
@@ -238,6 +238,13 @@ def fit_to_budget(
         verbose=verbose,
     )
     return rows.rows
+
+
+def _even(steps_per_epoch: int, spec: BudgetSpec) -> int:
+    """Shorten Keras' epochs so that they fill a budget in steps evenly: progress then knows the end."""
+    if spec.kind != "steps":
+        return steps_per_epoch
+    return math.ceil(spec.amount / math.ceil(spec.amount / steps_per_epoch))
 
 
 def _most_epochs(limit: Budget, steps_per_epoch: int) -> int:
