@@ -210,7 +210,9 @@ def fit_to_budget(
         raise ValueError(f"weight_decay must be at least 0, not {weight_decay}")
     passes = validate_every or math.ceil(100 / num_batches)
     limit = Budget(in_steps(budget, num_batches, throughput.tokens_per_step if throughput else None))
-    steps = _even(passes * num_batches, limit.spec) if measure_at is None else run_of_steps(limit.spec, measure_at)
+    steps = passes * num_batches if measure_at is None else run_of_steps(limit.spec, measure_at)
+    if validate_every is None and measure_at is None:
+        steps = _even(steps, limit.spec)
     guard = NanGuard()
     rows = _Rows(limit, time.monotonic, history)
     # The order matters: the guard sees the raw weights, then the average goes in, is measured,
