@@ -66,7 +66,13 @@ def _in_batches(
     progress: Callable[[int, int, str], None] | None,
 ) -> list[np.ndarray]:
     """Give each output of a model for all texts, in their order."""
-    run = tf.function(lambda inputs: tf.nest.flatten(model(inputs, training=False)), reduce_retracing=True)
+    # One trace for all lengths: a network that few texts have just taught is traced about as long as it runs.
+    of_any_length = {name: tf.TensorSpec((None, None), tf.int32) for name in ("input_ids", "attention_mask")}
+
+    @tf.function(input_signature=[of_any_length])
+    def run(inputs: dict[str, tf.Tensor]) -> list[Any]:
+        return list(tf.nest.flatten(model(inputs, training=False)))
+
     outputs = [np.zeros((len(texts), tensor.shape[-1]), np.float32) for tensor in model.outputs]
     done = 0
     for indices, inputs in length_sorted_batches(texts, tokens_per_batch):
