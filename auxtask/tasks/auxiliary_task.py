@@ -167,6 +167,11 @@ class AuxiliaryTask(keras.Model):
         self._means = EpochMeans(names)
 
     @property
+    def logged(self) -> tuple[str, ...]:
+        """Names of the values that are logged."""
+        return tuple(self._means.by_name)
+
+    @property
     def metrics(self) -> list[Any]:
         """What `fit` logs and resets."""
         return [*super().metrics, *self._means.by_name.values()]
