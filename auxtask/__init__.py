@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from auxtask.evaluation.verification import verification as verification
     from auxtask.evaluation.verification import verification_from_scores as verification_from_scores
     from auxtask.framework import keras as keras
+    from auxtask.framework import tf as tf
     from auxtask.losses.contrastive import Contrastive as Contrastive
     from auxtask.losses.margin_softmax import MarginSoftmax as MarginSoftmax
     from auxtask.losses.pair_logistic import PairLogistic as PairLogistic
@@ -126,6 +127,7 @@ if TYPE_CHECKING:
     from auxtask.runs.transfer_figures import plot_weights as plot_weights
     from auxtask.runs.verdict_report import report_verdicts as report_verdicts
     from auxtask.tasks.auxiliary_task import AuxiliaryTask as AuxiliaryTask
+    from auxtask.tasks.checking import check_task as check_task
     from auxtask.tasks.filled_blanks import fill_blank as fill_blank
     from auxtask.tasks.image_task import ImageTask as ImageTask
     from auxtask.tasks.masked_words import MaskedWords as MaskedWords
@@ -208,6 +210,7 @@ _HOME = {
     "batch_size": "auxtask.data.identity_batches",
     "best_classifier": "auxtask.evaluation.text_arms",
     "best_threshold": "auxtask.evaluation.verification",
+    "check_task": "auxtask.tasks.checking",
     "checkpoint_folder": "auxtask.backbones.checkpoint_files",
     "chosen_arm": "auxtask.evaluation.text_arms",
     "conv_backbone": "auxtask.backbones.small_nets",
@@ -284,6 +287,7 @@ _HOME = {
     "t_interval": "auxtask.evaluation.statistics",
     "text_features": "auxtask.backbones.text_features",
     "text_network_arm": "auxtask.evaluation.text_network_arms",
+    "tf": "auxtask.framework",
     "time_to_reach": "auxtask.evaluation.learning_curves",
     "tune_fit": "auxtask.evaluation.text_network_arms",
     "unfreeze": "auxtask.transfer.freezing",

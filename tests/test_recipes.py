@@ -319,3 +319,43 @@ def test_empty_texts_are_counted_and_imbalance_is_said(tmp_path: Path, capsys) -
     assert text_classification(*CSV, f"path={path}", validate=True) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "2 empty texts left out" in text and "the training texts are unbalanced: 60 of happy" in text
+
+
+OWN_ARMS = {"pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "chosen"}
+
+
+def own_task(*words: object, program: str = "own_task", validate: bool = False) -> int:
+    load = partial(load_program, find_program(program))
+    call = validate_program if validate else run_program
+    return call(load, [*map(str, words)], usage="auxtask run own_task")
+
+
+@pytest.mark.slow
+def test_the_quick_run_of_a_task_of_ones_own_has_every_arm_and_a_backbone(tmp_path: Path) -> None:
+    assert own_task("quick=true", "--out", tmp_path / "run") == 0
+    rows = rows_of(tmp_path / "run")
+    assert {row["arm"] for row in rows if row["metric"] == "accuracy"} == OWN_ARMS
+    assert {row["budget"] for row in rows if row["arm"] == "chosen"} == {2, 8}
+    assert {"pretraining", "results", "thaw"} <= {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
+    assert at.layer_groups(at.load(tmp_path / "run" / "backbone")).names == ("block1", "block2", "block3")
+
+
+@pytest.mark.slow
+def test_a_copy_of_it_runs_on_a_folder_and_pretrains_on_what_is_not_tested(people, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(find_program("own_task"), tmp_path / "my_task.py"))
+    words = (f"path={people[0]}", "budgets=1", "quick=true", "pretraining=3steps", "--out", tmp_path / "run")
+    assert own_task(*words, program=str(copy)) == 0
+    record = json.loads((tmp_path / "run" / "backbone" / "description.json").read_text())["provenance"]
+    assert record["task"] == "Colours"
+    assert record["data"]["num_images"] + record["validation"]["num_images"] == 12  # of 24: the others are tested
+
+
+def test_the_task_of_ones_own_is_short() -> None:
+    source = find_program("own_task").read_text()
+    task = source[source.index("class Colours") : source.index("def main")]
+    assert task.rstrip().count("\n") < 40
+
+
+def test_the_task_of_ones_own_names_a_folder_that_is_missing(tmp_path: Path, capsys) -> None:
+    assert own_task(f"path={tmp_path / 'nowhere'}", "--out", tmp_path / "run") == 2
+    assert "nowhere" in (said := capsys.readouterr().err) and said.count("\n") == 1

@@ -75,6 +75,7 @@ class AuxiliaryTask(keras.Model):
         self.encoder = encoder
         self.pretraining: Pretraining | None = None
         self.log_means(logs)
+        self._trace_anew()
 
     @abstractmethod
     def batches(self, data: Any, seed: int) -> tf.data.Dataset:
@@ -122,13 +123,15 @@ class AuxiliaryTask(keras.Model):
 
     def measure(self, validation: Any) -> Measured:
         """Judge the task as it is now on data that it is not trained on: the mean of what is logged."""
-        judge = tf.function(partial(self.values_of, training=False), reduce_retracing=True)
         batches = self.batches(validation, _VALIDATION_SEED).take(self.num_batches(validation))
-        found = [{name: float(value) for name, value in judge(batch).items()} for batch in batches]
+        found = [{name: float(value) for name, value in self._judge(batch).items()} for batch in batches]
         return MeanValues({name: float(np.mean([one[name] for one in found])) for name in self._means.by_name})
 
     def facts(self, data: Any, validation: Any) -> dict[str, Any]:
-        """Give JSON-able facts for the provenance that this task alone knows; asked after training."""
+        """Give JSON-able facts for the provenance that this task alone knows; asked after training.
+
+        What they hold under `settings` stands beside the common settings, and wins.
+        """
         return {}
 
     def throughput(self) -> Throughput | None:
@@ -139,6 +142,17 @@ class AuxiliaryTask(keras.Model):
         """Give `batch_loss` as a dict, whichever form it has."""
         found = self.batch_loss(batch, training)
         return found if isinstance(found, Mapping) else {"loss": found}
+
+    def _trace_anew(self) -> None:
+        """Compile `measure`'s judgement when it is next used: once per training, not once per validation."""
+        self._judge = tf.function(partial(self.values_of, training=False), reduce_retracing=True)
+
+    def build_layers(self, batches: tf.data.Dataset) -> None:
+        """Make the weights of layers that wait for their first input: averages, guards and decay must know them."""
+        if all(layer.built for layer in self._flatten_layers(include_self=False)):
+            return
+        with self.distribute_strategy.scope():
+            self.values_of(next(iter(batches)), training=False)
 
     def log_means(self, names: Sequence[str]) -> None:
         """Name the values that are logged.
@@ -151,6 +165,11 @@ class AuxiliaryTask(keras.Model):
         if "loss" not in names:
             raise ValueError(f"logs={tuple(names)}: 'loss' must be among them")
         self._means = EpochMeans(names)
+
+    @property
+    def logged(self) -> tuple[str, ...]:
+        """Names of the values that are logged."""
+        return tuple(self._means.by_name)
 
     @property
     def metrics(self) -> list[Any]:
@@ -237,9 +256,13 @@ class AuxiliaryTask(keras.Model):
         settings = {name: value for name, value in locals().items() if name in _SETTINGS}
         keras.utils.set_random_seed(seed)
         self.prepare(data, validation, seed)
+        batches = self.batches(data, seed)
+        self.build_layers(batches)
+        self._trace_anew()
+        keras.utils.set_random_seed(seed)  # whether layers waited for their first input changes nothing
         rows = fit_to_budget(
             self,
-            self.batches(data, seed),
+            batches,
             self.num_batches(data),
             budget=budget,
             learning_rate=learning_rate,
@@ -256,8 +279,9 @@ class AuxiliaryTask(keras.Model):
             callbacks=callbacks,
             verbose=verbose,
         )
-        record = provenance(type(self).__name__, settings, **self.facts(data, validation))
-        self.pretraining = Pretraining(rows, record)
+        facts = self.facts(data, validation)
+        settings |= facts.pop("settings", {})
+        self.pretraining = Pretraining(rows, provenance(type(self).__name__, settings, **facts))
         return self.kept
 
 

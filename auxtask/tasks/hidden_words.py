@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,26 @@ from auxtask.data.masking import Masking, masked_batches
 from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras, tf
-from auxtask.tasks.epoch_means import EpochMeans
+from auxtask.tasks.auxiliary_task import AuxiliaryTask
 from auxtask.tasks.head_warmup import check_head_warmup, frozen_encoder, split_off
-from auxtask.tasks.pretraining import Measured, Pretraining, fit_to_budget, in_steps, provenance
+from auxtask.tasks.pretraining import Measured, in_steps
 from auxtask.training.throughput import Throughput
 
 # A fresh head learns at no less than this rate while the encoder is frozen: a rate for fine-tuning would not move it.
 _HEAD_RATE = 1e-3
 
 
-class HiddenWords(keras.Model):
+@dataclass
+class _Course:
+    """What a training remembers for its record; an object of its own, because Keras wraps a model's dicts and lists."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    before: Any = None
+    ledger: list[dict[str, Any]] = field(default_factory=list)
+    speed: Throughput | None = None
+
+
+class HiddenWords(AuxiliaryTask):
     """A task on packed text with hidden words; `MaskedWords` and `ReplacedWords` say what is learned from them.
 
     Parameters
@@ -53,22 +63,22 @@ class HiddenWords(keras.Model):
         length: int,
         batch_size: int,
         name: str | None,
+        logs: Sequence[str] = ("loss",),
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(backbone, logs, name)
         table, blocks, _ = language_layers(backbone)
         tokenizer.check_fits(table.vocab_size)
         if length > table.max_length:
             raise ValueError(f"length={length}: the model takes at most {table.max_length} tokens")
-        self.encoder, self.tokenizer, self._table = backbone, tokenizer, table
+        self.tokenizer, self._table = tokenizer, table
         self.masking = masking or Masking()
         self.length, self.batch_size = length, batch_size
         self.accumulate = 1
-        self.pretraining: Pretraining | None = None
+        self._course = _Course()
         self.head_is_fresh = True
         # Offsets start at 0 and do not stay there: one that is not tells an encoder that has learned something.
         self.encoder_is_trained = any(np.any(block.intermediate.bias.numpy()) for block in blocks)
         self._vectors = token_vectors(backbone)
-        self._means = EpochMeans(())
 
     @abstractmethod
     def judge(
@@ -95,41 +105,58 @@ class HiddenWords(keras.Model):
         """Judge on held-out text, each time with the same words hidden."""
 
     def samples(self, held_out: TokenCache) -> Any:
-        """Give what `facts` compares, as it is before pretraining; nothing, unless a task has something to show."""
+        """Give what the record compares with what it is after training; nothing, unless there is something to show."""
         return None
 
-    def facts(self, held_out: TokenCache | None, before: Any) -> dict[str, Any]:
-        """Give what the provenance says of this task alone; asked after pretraining, `before` is from `samples`."""
-        return {}
+    def batches(self, data: TokenCache, seed: int) -> tf.data.Dataset:
+        """Make endless batches of `masked_batches`; with `accumulate` above 1 so many of them, stacked."""
+        batches = masked_batches(data, self.tokenizer, self.batch_size, self.length, self.masking, seed)
+        if self.accumulate == 1:
+            return batches
+        return batches.batch(self.accumulate, drop_remainder=True).prefetch(2)
+
+    def num_batches(self, data: TokenCache) -> int:
+        """Count the steps of one pass over the text."""
+        return max(1, data.num_tokens // (self.batch_size * (self.length - 2) * self.accumulate))
+
+    def batch_loss(self, batch: Any, training: bool) -> dict[str, tf.Tensor]:
+        """Give what `judge` finds in a batch, or in stacked ones together."""
+        if self.accumulate == 1:
+            return self.judge(*batch)
+        total = tf.reduce_sum(batch[2])
+        parts = []
+        for i in range(self.accumulate):
+            inputs, targets, weights = tf.nest.map_structure(lambda stacked, i=i: stacked[i], batch)
+            parts.append(self.judge(inputs, targets, weights, total, 1.0 / self.accumulate))
+        return {name: tf.add_n([part[name] for part in parts]) for name in parts[0]}
+
+    def gradients(self, batch: Any) -> tuple[dict[str, tf.Tensor], list[tuple[Any, Any]]]:
+        """Give values and gradients of a batch, or of stacked ones, added up in the memory of one."""
+        values, found = self._gradients(batch) if self.accumulate == 1 else self._accumulated(batch)
+        return values, list(zip(found, self._trained(), strict=True))
+
+    def facts(self, data: TokenCache, validation: TokenCache | None) -> dict[str, Any]:
+        """Describe text, hiding, head and speed."""
+        speed = self._course.speed
+        return {
+            "masking": {"share": self.masking.share, "whole_words": self.masking.whole_words},
+            "data": {"fingerprint": data.fingerprint(), "num_tokens": data.num_tokens, "num_texts": data.num_texts},
+            "length": self.length,
+            "batch_size": self.batch_size,
+            "head": "fresh" if self.head_is_fresh else "reused",
+            "head_warmup_ledger": self._course.ledger,
+            "speed": speed.summary() if speed else {},
+            "settings": dict(self._course.settings),
+        }
+
+    def throughput(self) -> Throughput | None:
+        """Give the clock of the training under way; while the head is warmed up there is none."""
+        return self._course.speed
 
     def vectors(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
         """Give the encoder's vector of every token: float32 [n, t, d]."""
         # Dropout stays off: with text that is seen about once there is nothing to regularise (as in ALBERT, 2020).
         return self._vectors({"input_ids": input_ids, "attention_mask": attention_mask}, training=False)
-
-    @property
-    def metrics(self) -> list[Any]:
-        """What `fit` logs and resets."""
-        return [*super().metrics, *self._means.by_name.values()]
-
-    def log_means(self, *names: str) -> None:
-        """Name the values of `judge` that are logged."""
-        self._means = EpochMeans(names)
-
-    def train_step(self, data: Any) -> dict[str, Any]:
-        """Take one step on a batch of `masked_batches`, or on `accumulate` of them, stacked."""
-        values, gradients = self._gradients(data) if self.accumulate == 1 else self._accumulated(data)
-        self.optimizer.apply_gradients(zip(gradients, self._trained(), strict=True))
-        return self._logs(values)
-
-    def test_step(self, data: Any) -> dict[str, Any]:
-        """Give the values of a batch."""
-        return self._logs(self.judge(*data))
-
-    def _logs(self, values: dict[str, tf.Tensor]) -> dict[str, Any]:
-        for name, mean in self._means.by_name.items():
-            mean.update_state(values[name])
-        return {metric.name: metric.result() for metric in self.metrics}
 
     def _trained(self) -> list[Any]:
         """Give the variables that the loss depends on and that are not frozen: a pooler is no part of it."""
@@ -168,11 +195,7 @@ class HiddenWords(keras.Model):
         )
         return values, gradients
 
-    def get_config(self) -> dict[str, Any]:
-        """Refuse: a task is a way to train; what it leaves is its encoder."""
-        raise NotImplementedError("save the encoder with save_backbone, or weights only")
-
-    def pretrain(
+    def pretrain(  # type: ignore[override]
         self,
         data: TokenCache,
         validation: TokenCache | None = None,
@@ -221,68 +244,34 @@ class HiddenWords(keras.Model):
         ValueError
             A setting is out of range; too little text; the loss is not finite.
         """
-        settings = {k: v for k, v in locals().items() if k in _SETTINGS}
         if head_warmup is None:
             head_warmup = 0.1 if self.head_is_fresh and self.encoder_is_trained else 0.0
         _check(clip, accumulate, head_warmup)
-        settings["head_warmup"] = head_warmup
-        before = None if validation is None else self.samples(validation)
-        keras.utils.set_random_seed(seed)
         self.accumulate = accumulate
+        self._course = _Course({"budget": budget, "accumulate": accumulate, "head_warmup": head_warmup})
+        self._course.before = None if validation is None else self.samples(validation)
         speed = self._throughput()
-        measure = None if validation is None else partial(self.measure, validation)
-        fit = partial(
-            fit_to_budget,
-            self,
-            num_batches=max(1, data.num_tokens // (self.batch_size * (self.length - 2) * accumulate)),
-            weight_decay=weight_decay,
-            warmup=warmup,
-            ema=None,
-            clip=clip,
-            validate_every=None,
-            monitor=None,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
-        total = in_steps(budget, fit.keywords["num_batches"], speed.tokens_per_step)
-        first, rest = split_off(total, head_warmup)
-        history: list[dict[str, float]] = []
-        ledger: list[dict[str, Any]] = []
+        first, rest = split_off(in_steps(budget, self.num_batches(data), speed.tokens_per_step), head_warmup)
+        fixed: dict[str, Any] = {
+            "weight_decay": weight_decay,
+            "warmup": warmup,
+            "clip": clip,
+            "callbacks": list(callbacks),
+        }
+        history: Sequence[dict[str, float]] = ()
         if first is not None:
             with frozen_encoder(self.encoder) as ledger:
                 rate = max(learning_rate, _HEAD_RATE)
-                history = fit(
-                    self._batches(data, seed + 1), budget=first, learning_rate=rate, measure=None, measure_at=(1.0,)
-                )
+                super().pretrain(data, None, first, rate, validate_at=(1.0,), seed=seed + 1, **fixed)
+            assert self.pretraining is not None
+            self._course.ledger, history = ledger, self.pretraining.history
         remaining, shares = rest(history, validate_at)
-        history = fit(
-            self._batches(data, seed),
-            budget=remaining,
-            learning_rate=learning_rate,
-            measure=measure,
-            measure_at=shares,
-            throughput=speed,
-            history=history,
+        self._course.speed = speed
+        super().pretrain(
+            data, validation, remaining, learning_rate, validate_at=shares, history=history, seed=seed, **fixed
         )
-        facts = {
-            "masking": {"share": self.masking.share, "whole_words": self.masking.whole_words},
-            "data": {"fingerprint": data.fingerprint(), "num_tokens": data.num_tokens, "num_texts": data.num_texts},
-            "length": self.length,
-            "batch_size": self.batch_size,
-            "head": "fresh" if self.head_is_fresh else "reused",
-            "head_warmup_ledger": ledger,
-            "speed": speed.summary(),
-            **self.facts(validation, before),
-        }
-        self.pretraining = Pretraining(history, provenance(type(self).__name__, settings, **facts))
         self.head_is_fresh, self.encoder_is_trained = False, True
-        return self.encoder
-
-    def _batches(self, data: TokenCache, seed: int) -> tf.data.Dataset:
-        batches = masked_batches(data, self.tokenizer, self.batch_size, self.length, self.masking, seed)
-        if self.accumulate == 1:
-            return batches
-        return batches.batch(self.accumulate, drop_remainder=True).prefetch(2)
+        return self.kept
 
     def _throughput(self) -> Throughput:
         matmuls = self.matmuls(self.masking.num_masked(self.batch_size, self.length))
@@ -297,6 +286,3 @@ def _check(clip: float, accumulate: int, head_warmup: float | int) -> None:
     if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
         raise ValueError(f"accumulate={accumulate}: must be a whole number of batches, at least 1")
     check_head_warmup(head_warmup)
-
-
-_SETTINGS = ("budget", "learning_rate", "weight_decay", "warmup", "clip", "accumulate", "head_warmup", "seed")

@@ -90,10 +90,9 @@ class MaskedWords(HiddenWords):
         checkpoint: str | os.PathLike[str] | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(backbone, tokenizer, masking, length, batch_size, name)
+        super().__init__(backbone, tokenizer, masking, length, batch_size, name, ("loss", "masked_accuracy"))
         self.head, found = masked_head(backbone, checkpoint)
         self.head_is_fresh = not found
-        self.log_means("loss", "masked_accuracy")
         self._compiled_judge = tf.function(self.judge)  # traced when it is first called
         self.built = True
 
@@ -162,14 +161,16 @@ class MaskedWords(HiddenWords):
         """Give guesses for some held-out sentences, see `examples`."""
         return self.examples(held_out)
 
-    def facts(self, held_out: TokenCache | None, before: Any) -> dict[str, Any]:
+    def facts(self, data: TokenCache, validation: TokenCache | None) -> dict[str, Any]:
         """Name the loss, and under `examples` show what is guessed in held-out sentences before and after."""
-        after = [] if held_out is None else self.examples(held_out)
+        before = self._course.before
+        after = [] if validation is None or before is None else self.examples(validation)
         examples = [
             {"text": old.text, "answer": old.answer, "before": dict(old.guesses), "after": dict(new.guesses)}
-            for old, new in zip(before or [], after, strict=True)
+            for old, new in zip(before if after else [], after, strict=True)
         ]
-        return {"loss": "cross-entropy of the hidden tokens", "examples": examples}
+        own = {"loss": "cross-entropy of the hidden tokens", "examples": examples}
+        return super().facts(data, validation) | own
 
     def guesses(self, text: str, top: int = 5) -> list[list[tuple[str, float]]]:
         """Give the likeliest words for each `[MASK]` of a text, with their probabilities; see `fill_blank`."""

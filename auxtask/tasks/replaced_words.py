@@ -109,7 +109,8 @@ class ReplacedWords(HiddenWords):
             raise ValueError(f"generator_share={generator_share}: must be above 0 and at most 1")
         if not detection_weight > 0:
             raise ValueError(f"detection_weight={detection_weight}: must be above 0")
-        super().__init__(backbone, tokenizer, masking, length, batch_size, name)
+        logs = ("loss", "generator_loss", "detection_loss", "detection_accuracy")
+        super().__init__(backbone, tokenizer, masking, length, batch_size, name, logs)
         self.generator_share, self.detection_weight = generator_share, detection_weight
         _, blocks, _ = language_layers(backbone)
         self.generator = Generator(blocks, generator_share, name="generator")
@@ -118,7 +119,6 @@ class ReplacedWords(HiddenWords):
         self.detection_head = DetectionHead(self._table.hidden_size, blocks[0].hidden_act, name="detection_head")
         self.detection_head.build((None, None, self._table.hidden_size))
         self._bias = AttentionBias(name="generator_bias")
-        self.log_means("loss", "generator_loss", "detection_loss", "detection_accuracy")
         self._compiled_look = tf.function(self._look)
         self.built = True
 
@@ -229,9 +229,9 @@ class ReplacedWords(HiddenWords):
         loss = self._generator_loss(guessed, targets, weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
         return self({**inputs, "input_ids": ids}), replaced, loss
 
-    def facts(self, held_out: TokenCache | None, before: Any) -> dict[str, Any]:
+    def facts(self, data: TokenCache, validation: TokenCache | None) -> dict[str, Any]:
         """Say what the loss is made of, for the provenance."""
-        return {
+        return super().facts(data, validation) | {
             "loss": f"cross-entropy of the hidden tokens + {self.detection_weight:g} x that of the replaced",
             "generator": {"width": self.generator.width, "share": self.generator_share},
         }

@@ -44,6 +44,11 @@ class SameDocument(SameIdentity):
         super().__init__(pooled(backbone, pooling), SupervisedContrastive(temperature), name=name)
         self.backbone = backbone
 
+    @property
+    def kept(self) -> keras.Model:
+        """The backbone, without the pooling."""
+        return self.backbone
+
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor:
         """Give embeddings of unit length: float32 [n, d]."""
         # No dropout: two spans differ enough, and half of the noise would be the network's own.
@@ -87,7 +92,7 @@ class SameDocument(SameIdentity):
         length = getattr(data, "length", None)  # of labelled texts there is none
         if length is not None and parse_budget(budget).kind == "tokens":
             budget = in_steps(budget, 1, documents * spans * int(length))
-        super().pretrain(
+        return super().pretrain(
             data,
             validation,
             budget,
@@ -103,7 +108,6 @@ class SameDocument(SameIdentity):
             seed=seed,
             verbose=verbose,
         )
-        return self.backbone
 
     def embed(self, items: Any) -> np.ndarray:
         """Give the embeddings of spans: float32 [n, d], unit length."""

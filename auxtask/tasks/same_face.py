@@ -15,6 +15,7 @@ from auxtask.framework import keras, tf
 from auxtask.losses.margin_softmax import MarginSoftmax
 from auxtask.losses.supervised_contrastive import SupervisedContrastive
 from auxtask.losses.weighted_sum import WeightedSum
+from auxtask.tasks.identity_data import IdentityData, most_items_first
 from auxtask.tasks.same_identity import SameIdentity
 
 
@@ -88,8 +89,16 @@ class SameFace(SameIdentity):
         )
         self._make_classes(1, 1)  # complains about the settings now, not after the data are loaded
 
-    def prepare(self, counts: np.ndarray) -> None:
-        """Make the margin softmax over the people with enough photos."""
+    def prepare(self, data: IdentityData, validation: IdentityData | None, seed: int) -> None:
+        """Make the part of the loss that depends on the people, see `set_classes`."""
+        super().prepare(data, validation, seed)
+        self.set_classes(np.bincount(most_items_first(np.asarray(data.labels))))
+
+    def set_classes(self, counts: np.ndarray) -> None:
+        """Make the margin softmax over the people with enough photos; person i has `counts[i]`, most first.
+
+        Labels reach the loss in this order, so that the people with enough photos are labels [0, m).
+        """
         contrastive = SupervisedContrastive(self.temperature)
         num_classes = int(np.count_nonzero(counts >= self.class_photos))
         if self.margin_weight == 0 or num_classes < 2:

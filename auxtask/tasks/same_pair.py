@@ -18,13 +18,13 @@ from auxtask.evaluation.verification import (
 )
 from auxtask.framework import keras, tf
 from auxtask.losses.pair_logistic import PairLogistic
-from auxtask.tasks.pretraining import Pretraining, fit_to_budget, provenance
+from auxtask.tasks.auxiliary_task import AuxiliaryTask
 
 # Enough training pairs to place a threshold; more would only cost time in each validation.
 _THRESHOLD_PAIRS = 2000
 
 
-class SamePair(keras.Model):
+class SamePair(AuxiliaryTask):
     """Do these two photos show the same person? Two towers with shared weights.
 
     Both photos go through the same encoder; the log-odds of "same" are a learned scale times the
@@ -68,12 +68,12 @@ class SamePair(keras.Model):
         seed: int = 0,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name)
-        self.encoder = residual_backbone(seed=seed) if backbone is None else backbone
+        super().__init__(residual_backbone(seed=seed) if backbone is None else backbone, name=name)
         self.augment = augment or Augmentation(size=self.encoder.input_shape[1])
         self.odds = PairLogistic(scale, offset)
         self.crops, self.mirror = tuple(crops), mirror
-        self.pretraining: Pretraining | None = None
+        self.batch_size = 100
+        self._known: FacePairs | None = None
         self.built = bool(self.encoder.built)
 
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor:
@@ -81,10 +81,6 @@ class SamePair(keras.Model):
         towers = [self.encoder(photos, training=training) for photos in inputs]
         left, right = (tf.math.l2_normalize(tf.cast(t, tf.float32), axis=1) for t in towers)
         return self.odds.log_odds(tf.reduce_sum(left * right, axis=1, keepdims=True))
-
-    def get_config(self) -> dict[str, Any]:
-        """Refuse: a task is a way to train; what it leaves is its encoder."""
-        raise NotImplementedError("save the encoder with save_backbone, or weights only")
 
     def scores(self, pairs: FacePairs) -> np.ndarray:
         """Give the cosine of each pair, averaged over this task's views: float32 [num_pairs]."""
@@ -96,7 +92,60 @@ class SamePair(keras.Model):
         left, right = embeddings[place.reshape(2, -1)]
         return np.sum(left * right, axis=1)
 
-    def pretrain(
+    def batches(self, data: FacePairs, seed: int) -> tf.data.Dataset:
+        """Make endless batches ((left, right), same [b], weight [b]) of augmented photos."""
+        share = np.where(data.same, np.mean(data.same), np.mean(~data.same))
+        weights = (0.5 / share).astype(np.float32)
+        columns = (data.left_rows, data.right_rows, data.same.astype(np.float32), weights)
+        pairs = tf.data.Dataset.from_tensor_slices(columns).shuffle(len(data), seed=seed)
+        pairs = pairs.repeat().batch(min(self.batch_size, len(data)), drop_remainder=True)
+        seeds = tf.data.Dataset.random(seed=seed).batch(4, drop_remainder=True)
+
+        def make(pair: Any, numbers: tf.Tensor) -> Any:
+            left, right, same, weight = pair
+            draws = tf.reshape(tf.cast(numbers % (2**31 - 1), tf.int32), (2, 2))
+            towers = tuple(self.augment(data.load(rows), draws[side]) for side, rows in enumerate((left, right)))
+            return towers, same, weight
+
+        batches = tf.data.Dataset.zip((pairs, seeds))
+        return batches.map(make, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+    def num_batches(self, data: FacePairs) -> int:
+        """Count the batches of one pass over the pairs."""
+        return -(-len(data) // self.batch_size)
+
+    def batch_loss(self, batch: Any, training: bool) -> tf.Tensor:
+        """Give the weighted binary cross-entropy of a batch ((left, right), same [b], weight [b])."""
+        photos, same, weight = batch
+        odds = self(photos, training=training)[:, 0]
+        return tf.reduce_mean(weight * tf.nn.sigmoid_cross_entropy_with_logits(same, odds))
+
+    def prepare(self, data: FacePairs, validation: FacePairs | None, seed: int) -> None:
+        """Refuse photos that are on both sides; choose the pairs that set the threshold."""
+        if validation is not None:
+            _refuse_shared_photos(data, validation)
+        order = np.random.default_rng(seed).permutation(len(data))
+        self._known = data.subset(np.sort(order[:_THRESHOLD_PAIRS]))
+
+    def measure(self, validation: FacePairs) -> Verification:
+        """Verify pairs, at the threshold that is best on training pairs."""
+        threshold = None
+        if self._known is not None:
+            threshold = best_threshold(self.scores(self._known), self._known.same, balanced=True)
+        return verification_from_scores(self.scores(validation), validation.same, threshold=threshold, balanced=True)
+
+    def facts(self, data: FacePairs, validation: FacePairs | None) -> dict[str, Any]:
+        """Name the loss and the pairs."""
+        return {
+            "loss": "binary cross-entropy of the pair",
+            "augment": repr(self.augment),
+            "data": _described(data),
+            "validation": None if validation is None else _described(validation),
+            "chance": {"val_accuracy": 0.5, "val_auc": 0.5, "val_eer": 0.5},
+            "settings": {"batch_size": self.batch_size},
+        }
+
+    def pretrain(  # type: ignore[override]
         self,
         data: FacePairs,
         validation: FacePairs | float | None = 0.2,
@@ -112,10 +161,9 @@ class SamePair(keras.Model):
         seed: int = 0,
         verbose: int = 0,
     ) -> keras.Model:
-        """Train the tower and give it back.
+        """Train the tower and give it back; what is not said here is as in `AuxiliaryTask.pretrain`.
 
-        Settings and global seeds are as in `SameIdentity.pretrain`; "same" and "not same" weigh
-        alike in the loss, however many there are of each.
+        "Same" and "not same" weigh alike in the loss, however many there are of each.
 
         Parameters
         ----------
@@ -138,80 +186,25 @@ class SamePair(keras.Model):
             A photo is on both sides; the pairs cannot be split; a setting is out of range; the
             loss is not finite.
         """
-        settings = {k: v for k, v in locals().items() if k in _SETTINGS}
+        if batch_size < 2:
+            raise ValueError(f"batch_size must be at least 2 pairs, not {batch_size}")
+        self.batch_size = batch_size
         if isinstance(validation, float):
             data, validation = data.split(validation, seed)
-        elif validation is not None:
-            _refuse_shared_photos(data, validation)
-        batch_size = _checked_batch_size(batch_size, len(data))
-        keras.utils.set_random_seed(seed)
-        history = fit_to_budget(
-            self,
-            self.batches(data, batch_size, seed),
-            -(-len(data) // batch_size),
-            budget=budget,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            warmup=warmup,
-            ema=ema,
+        return super().pretrain(
+            data,
+            validation,
+            budget,
+            learning_rate,
+            weight_decay,
+            warmup,
+            ema,
             validate_every=validate_every,
-            measure=None if validation is None else self._measure(data, validation, seed),
             monitor=monitor,
             callbacks=callbacks,
+            seed=seed,
             verbose=verbose,
-            loss=keras.losses.BinaryCrossentropy(from_logits=True),
         )
-        facts = {
-            "loss": "binary cross-entropy of the pair",
-            "augment": repr(self.augment),
-            "data": _described(data),
-            "validation": None if validation is None else _described(validation),
-            "chance": {"val_accuracy": 0.5, "val_auc": 0.5, "val_eer": 0.5},
-        }
-        self.pretraining = Pretraining(history, provenance("SamePair", settings, **facts))
-        return self.encoder
-
-    def batches(self, data: FacePairs, batch_size: int, seed: int) -> tf.data.Dataset:
-        """Make endless batches ((left, right), same [b], weight [b]) of augmented photos."""
-        share = np.where(data.same, np.mean(data.same), np.mean(~data.same))
-        weights = (0.5 / share).astype(np.float32)
-        columns = (data.left_rows, data.right_rows, data.same.astype(np.float32), weights)
-        pairs = tf.data.Dataset.from_tensor_slices(columns).shuffle(len(data), seed=seed)
-        pairs = pairs.repeat().batch(batch_size, drop_remainder=True)
-        seeds = tf.data.Dataset.random(seed=seed).batch(4, drop_remainder=True)
-
-        def make(pair: Any, numbers: tf.Tensor) -> Any:
-            left, right, same, weight = pair
-            draws = tf.reshape(tf.cast(numbers % (2**31 - 1), tf.int32), (2, 2))
-            towers = tuple(self.augment(data.load(rows), draws[side]) for side, rows in enumerate((left, right)))
-            return towers, same, weight
-
-        batches = tf.data.Dataset.zip((pairs, seeds))
-        return batches.map(make, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
-
-    def _measure(self, data: FacePairs, validation: FacePairs, seed: int) -> Callable[[], Verification]:
-        order = np.random.default_rng(seed).permutation(len(data))
-        known = data.subset(np.sort(order[:_THRESHOLD_PAIRS]))
-
-        def measure() -> Verification:
-            threshold = best_threshold(self.scores(known), known.same, balanced=True)
-            return verification_from_scores(
-                self.scores(validation), validation.same, threshold=threshold, balanced=True
-            )
-
-        return measure
-
-
-_SETTINGS = (
-    ("budget", "learning_rate", "weight_decay", "warmup", "ema", "batch_size")
-    + ("validate_every", "monitor", "seed")
-)  # fmt: skip
-
-
-def _checked_batch_size(batch_size: int, num_pairs: int) -> int:
-    if batch_size < 2:
-        raise ValueError(f"batch_size must be at least 2 pairs, not {batch_size}")
-    return min(batch_size, num_pairs)
 
 
 def _refuse_shared_photos(data: FacePairs, validation: FacePairs) -> None:

@@ -59,7 +59,7 @@ def test_it_learns_faces_of_people_never_seen_and_keeps_the_groups(faces, others
 @pytest.mark.parametrize(("class_photos", "num_classes"), [(2, 3), (3, 2), (1, 5)])
 def test_only_people_with_enough_photos_are_classes(class_photos, num_classes):
     task = SameFace(small_backbone(), class_photos=class_photos, margin=0.2, scale=16.0)
-    task.prepare(np.array([4, 3, 2, 1, 1]))
+    task.set_classes(np.array([4, 3, 2, 1, 1]))
     contrastive, classes = task.objective.parts
     assert isinstance(task.objective, WeightedSum)
     assert isinstance(contrastive, SupervisedContrastive) and isinstance(classes, MarginSoftmax)
@@ -75,9 +75,9 @@ def test_labels_reach_the_loss_with_the_people_of_most_photos_first(faces):
             seen.append(data[1])
             return super().train_step(data)
 
-        def prepare(self, counts):
+        def set_classes(self, counts):
             self.counts_seen = list(counts)
-            super().prepare(counts)
+            super().set_classes(counts)
 
     task = Spy(small_backbone())
     task.pretrain(faces, budget="1steps", **SETTINGS)
@@ -89,7 +89,7 @@ def test_labels_reach_the_loss_with_the_people_of_most_photos_first(faces):
 @pytest.mark.parametrize("counts", [[2, 1, 1], [4, 3]])
 def test_without_margin_weight_or_a_second_class_it_is_contrastive_alone(counts):
     task = SameFace(small_backbone(), margin_weight=0.0 if len(counts) == 2 else 0.3)
-    task.prepare(np.array(counts))
+    task.set_classes(np.array(counts))
     assert isinstance(task.objective, SupervisedContrastive)
 
 

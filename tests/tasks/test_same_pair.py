@@ -93,13 +93,15 @@ def test_batches_balance_the_answers_and_give_each_tower_its_own_augmentation(pa
     def augment(photos, seed):
         return tf.cast(photos, tf.float32) * 0 + tf.cast(seed[0], tf.float32)
 
-    batches = SamePair(small_backbone(), augment).batches(pairs, 50, seed=1)
+    task = SamePair(small_backbone(), augment)
+    task.batch_size = 50
+    batches = task.batches(pairs, seed=1)
     (left, right), same, weights = next(iter(batches))
     assert left.shape == (50, 18, 18, 3) and float(left[0, 0, 0, 0]) != float(right[0, 0, 0, 0])
     share = pairs.same.mean()
     expected = np.where(same.numpy() == 1, 0.5 / share, 0.5 / (1 - share))
     np.testing.assert_allclose(weights, expected, rtol=1e-5)
-    again = next(iter(SamePair(small_backbone(), augment).batches(pairs, 50, seed=1)))
+    again = next(iter(task.batches(pairs, seed=1)))
     np.testing.assert_array_equal(again[0][0], left)
 
 

@@ -1,0 +1,150 @@
+"""Write an auxiliary task of your own: guess a photo's colours from its grey version, then name people in grey photos.
+
+Auxiliary task: photos without labels are turned grey, and the network guesses the colours that were taken away.
+Target task: name the person (or whatever your sub-folders are) in a grey photo, from 2 or 8 labelled ones of each.
+
+    auxtask run own_task                                   # drawn faces: no data needed; about 2 minutes
+    auxtask run own_task path=MY_PHOTOS                    # a sub-folder per class
+    auxtask cp own_task my_task.py                         # yours to change: rewrite the class `Colours`
+    auxtask run my_task.py
+
+A task is three answers: what a batch is, how many batches the data hold, and the loss on one. `ImageTask` answers the
+first two for pictures. Training, validation, the guard against NaN, saving and the comparison are then there. Whether
+the task helps is what the run measures: `chosen` against `scratch`, the same network without pretraining.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import auxtask as at
+
+SIZE = 32  # photos are kept at this side, in pixels
+
+
+@dataclass(frozen=True)
+class Config:
+    """What can be set, as key=value."""
+
+    path: str = at.option("", "your photos, a sub-folder per class; empty: drawn faces")
+    unlabelled: str = at.option("", "other photos, to pretrain on; empty: those of path that are not tested")
+    pretraining: str = at.option("", "its length, as 20min, 2000steps or 30epochs; empty: 400steps")
+    budgets: tuple[int, ...] = at.option((2, 8), "labelled photos per class")
+    draws: int = at.option(3, "how often the labelled photos are drawn")
+    quick: bool = at.option(False, "less than a minute: to see that everything runs")
+
+
+class Colours(at.ImageTask):
+    """Guess the mean colour of each cell of a grid from the grey photo (after Zhang et al., "Colorful Image
+    Colorization", 2016)."""
+
+    def __init__(self, encoder: at.Model, grid: int = 4, batch_size: int = 64) -> None:
+        # The encoder is what is kept. Photos are shifted and mirrored; both losses are logged.
+        super().__init__(encoder, at.Shifts(2), batch_size, logs=("loss", "unexplained"))
+        self.grid = grid
+        # What is needed for this task alone, and thrown away afterwards: a red, a green and a blue value per cell.
+        self.head = at.keras.layers.Dense(grid * grid * 3, name="colours")
+
+    def batch_loss(self, batch: Any, training: bool) -> dict[str, Any]:
+        """Give the mean squared error of the guessed colours."""
+        # The target is made of the photos themselves (float32 [n, 32, 32, 3], 0 to 255): that is why it is free.
+        cells = at.tf.image.resize(batch, (self.grid, self.grid), method="area")
+        # Brightness is in sight; what remains is which way a cell differs from grey, in steps of 32.
+        colours = (cells - at.tf.reduce_mean(cells, axis=-1, keepdims=True)) / 32.0
+        # The network sees the grey photo and nothing else: a target in the input would teach it to copy.
+        features = self.encoder(at.tf.image.rgb_to_grayscale(batch), training=training)
+        guessed = at.tf.reshape(self.head(features), at.tf.shape(colours))
+        loss = at.tf.reduce_mean(at.tf.square(guessed - colours))
+        # 1: no better than the mean colour of each cell over the batch; the lower, the better.
+        spread = at.tf.reduce_mean(at.tf.math.reduce_variance(colours, axis=0))
+        return {"loss": loss, "unexplained": loss / (spread + 1e-6)}
+
+
+def main(config: Config, run: at.Run) -> None:
+    """Data, the auxiliary task, then the target task."""
+    with run.stage("data"):
+        targets, unlabelled = load(config, run)
+        # Test photos are set aside first, so that neither labels nor pretraining see them. Items are photo numbers.
+        pool, test = at.fixed_test_half(targets.labels, seed=run.seed, names=targets.people)
+        photos = targets.images(pool) if unlabelled is None else unlabelled.images()
+    with run.stage("pretraining"):
+        backbone = pretrain(config, run, photos)
+    labelled, tested = (at.Examples(i, targets.labels[i], targets.people, index=i) for i in (pool, test))
+    tuned: list[Any] = []
+    arms = make_arms(config, backbone, grey(targets.images()), tuned)
+    with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
+        results = at.Comparison(
+            arms, config.budgets, 1 if config.quick else config.draws, tested, pool=labelled, metric="accuracy",
+            budget_unit="photos per class", seed=run.seed, run=run,
+            # Named before anything is measured: with so few labels, training the network seldom pays.
+            chosen=dict.fromkeys(config.budgets, "probe"),
+        ).run(bar.update)  # fmt: skip
+    at.report_comparison(run, results, tuned)
+
+
+def load(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData | None]:
+    """Give the photos of the target task, and others to pretrain on."""
+    if not config.path:
+        strangers = at.FaceData.drawn(60 if config.quick else 400, 5, run.seed, SIZE, "stranger")
+        return at.FaceData.drawn(20, 24, 1000 + run.seed, SIZE, "target"), strangers
+    targets = at.FaceData.from_folder(config.path, SIZE)
+    unlabelled = at.FaceData.from_folder(config.unlabelled, SIZE) if config.unlabelled else None
+    if unlabelled is not None:
+        at.refuse_overlap(unlabelled, targets, False)
+    return targets, unlabelled
+
+
+def grey(photos: np.ndarray) -> np.ndarray:
+    """Give photos without their colours: uint8 [n, s, s, 1]."""
+    return np.asarray(at.tf.image.rgb_to_grayscale(photos))
+
+
+def pretrain(config: Config, run: at.Run, photos: np.ndarray) -> at.Model:
+    """Check the task, train it, watched on a tenth of the photos, and save what is kept."""
+    task = Colours(at.conv_backbone((SIZE, SIZE, 1), (32, 64, 128), seed=run.seed))
+    at.check_task(task, photos[:256])  # says in words if a task of yours cannot work
+    order = np.random.default_rng(run.seed).permutation(len(photos))
+    seen, held_out = photos[order[len(order) // 10 :]], photos[order[: len(order) // 10]]
+    length = config.pretraining or ("40steps" if config.quick else "400steps")
+    backbone = task.pretrain(
+        seen, held_out, budget=length, seed=run.seed,
+        callbacks=run.callbacks(label="colours", items_per_step=task.batch_size, unit="photos"),
+    )  # fmt: skip
+    assert task.pretraining is not None
+    run.figure("pretraining", at.plot_curves(task.pretraining.history, "guessing colours"))
+    run.note(f"colours of photos left out: {task.pretraining.history[-1]['val_unexplained']:.2f} of the variance is "
+             "unexplained")  # fmt: skip
+    at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance)
+    return backbone
+
+
+def make_arms(config: Config, backbone: at.Model, images: np.ndarray, tuned: list[Any]) -> dict[str, Any]:
+    """Give the ways to get from labelled photos to names; every training is appended to `tuned`."""
+
+    def network(plan: at.Plan, init: Any) -> Any:
+        return at.network_arm(
+            backbone, images, plan, init, at.Shifts(2), epoch_batches=20, crop=1.0, train_metric="train_accuracy",
+            on_tuned=lambda train, result: tuned.append(result),
+        )  # fmt: skip
+
+    def linear(features: Any) -> Any:
+        return at.linear_arm(features, at.logistic_head, "train_accuracy")
+
+    def untrained() -> np.ndarray:
+        return at.embed(at.reuse(backbone, init="random", seed=0), images, (1.0,))
+
+    epochs = 2 if config.quick else 6
+    return {
+        "pixels": linear(lambda: images[:, ::2, ::2].reshape(len(images), -1) / 255.0),
+        "scratch": network(at.Plan.scratch(epochs, 2e-3), "random"),
+        "random_frozen": linear(untrained),
+        "probe": linear(lambda: at.embed(backbone, images, (1.0,))),
+        "probe_then_tune": network(at.Plan.probe_then_tune(epochs, 1e-2, 3e-4, probe_epochs=epochs // 2), "copy"),
+    }
+
+
+if __name__ == "__main__":
+    at.run(main, Config)

@@ -1,0 +1,178 @@
+"""Each fault planted in a built-in task is found, and said in a sentence of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from auxtask.framework import keras, tf
+from auxtask.tasks.checking import TaskProblem, check_task
+from auxtask.tasks.masked_words import MaskedWords
+from auxtask.tasks.rotation import Rotation
+from auxtask.tasks.same_pair import SamePair
+from tests.tasks.small_tasks import face_backbone, language, pairs, pictures, small_conv, text
+
+
+class Turned(Rotation):
+    """Rotation as batches of (pictures, turns), so that there is a target to leak."""
+
+    def batches(self, data: Any, seed: int) -> Any:
+        return super().batches(data, seed).map(self.turn)
+
+    def turn(self, batch: Any) -> Any:
+        turns = tf.repeat(np.arange(4), tf.shape(batch)[0])
+        return tf.concat([tf.image.rot90(batch, k) for k in range(4)], axis=0), turns
+
+    def batch_loss(self, batch: Any, training: bool) -> Any:
+        odds = self.head(self.encoder(batch[0], training=training))
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(batch[1], odds))
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__(encoder, batch_size=16)
+        self.log_means(["loss"])
+
+
+class NothingReachesTheEncoder(Turned):
+    def batch_loss(self, batch, training):
+        odds = self.head(tf.stop_gradient(self.encoder(batch[0], training=training)))
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(batch[1], odds))
+
+
+class AnswerInACorner(Turned):
+    def turn(self, batch):
+        pictures, turns = super().turn(batch)
+        corner = np.zeros((1, 12, 12, 1), np.float32)
+        corner[0, 0, 11] = 1
+        painted = 60.0 * tf.cast(turns, tf.float32)[:, None, None, None]
+        return pictures * (1 - corner) + painted * corner, turns
+
+
+class NoInput(Turned):
+    def batch_loss(self, batch, training):
+        return super().batch_loss((tf.zeros_like(batch[0]), batch[1]), training)
+
+
+class OtherBatches(Turned):
+    def batches(self, data, seed):
+        return super().batches(data, int(np.random.default_rng().integers(2**31)))
+
+
+class OtherLoss(Turned):
+    def batch_loss(self, batch, training):
+        return super().batch_loss(batch, training) * (1 + np.random.default_rng().uniform())
+
+
+class Shapeless(Turned):
+    @property
+    def kept(self):
+        class Plain(keras.Model):
+            def __init__(self, inner):
+                super().__init__()
+                self.inner = inner
+
+        return Plain(self.encoder)
+
+
+class LastBatchIsSmaller(Turned):
+    def batches(self, data, seed):
+        pictures = tf.data.Dataset.from_tensor_slices(data.astype("float32")).batch(16).repeat()
+        return pictures.map(self.turn)
+
+    def num_batches(self, data):
+        return 3
+
+
+class Ends(Turned):
+    def batches(self, data, seed):
+        return super().batches(data, seed).take(2)
+
+
+class NoLoss(Turned):
+    def batch_loss(self, batch, training):
+        return {"cost": super().batch_loss(batch, training)}
+
+
+class NotFinite(Turned):
+    def batch_loss(self, batch, training):
+        return tf.math.log(super().batch_loss(batch, training) * 0.0)
+
+
+class OnePerExample(Turned):
+    def batch_loss(self, batch, training):
+        odds = self.head(self.encoder(batch[0], training=training))
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(batch[1], odds)
+
+
+class NoNumber(Turned):
+    def num_batches(self, data):
+        return len(data) / 16
+
+
+FAULTS = {
+    NothingReachesTheEncoder: "training leaves the part that is kept unchanged",
+    AnswerInACorner: r"the target batch\[1\] leaks into the input: batch\[0\]\[:, 0, 11, 0\] tells it",
+    NoInput: "the loss ignores its input",
+    OtherBatches: "other batches under the same seed",
+    OtherLoss: "another loss for the same batch under the same seed",
+    Shapeless: "the part that is kept has no layer groups",
+    LastBatchIsSmaller: r"shapes change between batches: batch\[0\] is float32 \(64, 12, 12, 1\) at first and float32 "
+    r"\(32, 12, 12, 1\) in batch 3",
+    Ends: "batches ends after 2",
+    NoLoss: "batch_loss gives no 'loss': it has 'cost'",
+    NotFinite: "'loss' that is not finite",
+    OnePerExample: r"'loss' in shape \(64,\)",
+    NoNumber: "num_batches gives 2.5",
+}
+
+
+def test_without_a_fault_nothing_is_said() -> None:
+    assert check_task(Turned(small_conv()), pictures()) is None
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_planted_fault_has_its_sentence(fault) -> None:
+    task = fault(small_conv())
+    before = task.encoder.get_weights()
+    with pytest.raises(TaskProblem, match=FAULTS[fault]) as found:
+        check_task(task, pictures())
+    assert len(found.value.sentences) == 1
+    assert all((new == old).all() for new, old in zip(task.encoder.get_weights(), before, strict=True))
+    assert task.optimizer is None
+
+
+def test_hidden_words_that_are_shown_leak() -> None:
+    class Shown(MaskedWords):
+        def batches(self, data, seed):
+            return super().batches(data, seed).map(self.show)
+
+        def show(self, inputs, targets, weights):
+            ids = inputs["input_ids"]
+            places = inputs["masked_positions"][:, None]
+            flat = tf.tensor_scatter_nd_update(tf.reshape(ids, (-1,)), places, targets)
+            return {**inputs, "input_ids": tf.reshape(flat, tf.shape(ids))}, targets, weights
+
+    tokenizer, cache = text()
+    with pytest.raises(TaskProblem, match=r"leaks into the input: batch\[0\]\['input_ids'\] at the positions"):
+        check_task(Shown(language(), tokenizer, length=16, batch_size=8), cache)
+
+
+def test_an_answer_painted_on_one_photo_of_a_pair_leaks() -> None:
+    class Painted(SamePair):
+        def batches(self, data, seed):
+            return super().batches(data, seed).map(self.paint)
+
+        def paint(self, photos, same, weight):
+            left, right = photos
+            return (left, tf.concat([right[:, :-1], right[:, -1:] * 0 + same[:, None, None, None]], 1)), same, weight
+
+    task = Painted(face_backbone())
+    task.batch_size = 32
+    with pytest.raises(TaskProblem, match=r"the target batch\[1\] leaks into the input: batch\[0\]\[1\]"):
+        check_task(task, pairs())
+
+
+def test_what_is_no_task_is_refused() -> None:
+    with pytest.raises(ValueError, match="not an AuxiliaryTask"):
+        check_task(small_conv(), pictures())
