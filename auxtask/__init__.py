@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from auxtask.backbones.text_features import longest_text as longest_text
     from auxtask.backbones.text_features import text_features as text_features
     from auxtask.backbones.whitening import whiten_embeddings as whiten_embeddings
+    from auxtask.backbones.word_vectors import set_word_vectors as set_word_vectors
     from auxtask.data.augmentation import Augmentation as Augmentation
+    from auxtask.data.cooccurrence import cooccurrence_vectors as cooccurrence_vectors
     from auxtask.data.corpora import Corpus as Corpus
     from auxtask.data.duplicates import drop_duplicates as drop_duplicates
     from auxtask.data.face_pairs import FacePairs as FacePairs
@@ -218,6 +220,7 @@ _HOME = {
     "cut_at": "auxtask.transfer.cutting",
     "cuts": "auxtask.transfer.cutting",
     "dense_backbone": "auxtask.backbones.small_nets",
+    "cooccurrence_vectors": "auxtask.data.cooccurrence",
     "drop_duplicates": "auxtask.data.duplicates",
     "embed": "auxtask.backbones.embedding",
     "embed_texts": "auxtask.backbones.text_features",
@@ -283,6 +286,7 @@ _HOME = {
     "scored_arm": "auxtask.evaluation.text_arms",
     "scratch_fit": "auxtask.evaluation.text_network_arms",
     "set_groups": "auxtask.transfer.groups",
+    "set_word_vectors": "auxtask.backbones.word_vectors",
     "standardised": "auxtask.evaluation.depth",
     "t_interval": "auxtask.evaluation.statistics",
     "text_features": "auxtask.backbones.text_features",

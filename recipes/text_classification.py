@@ -209,6 +209,8 @@ def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, he
         for part, corpus in (("train", held_in), ("held_out", held_out))
     )
     adapting = source_of(config) == "adapt"
+    if not adapting:  # what words mean is counted first, or minutes of pretraining would not come to it
+        at.set_word_vectors(backbone, at.cooccurrence_vectors(seen, tokenizer, backbone.output_shape[-1]))
     kind = config.task or ("same_document" if adapting else "masked")
     # On 2 cores some 2 minutes, 40 minutes and 20 minutes.
     usual = "2500steps" if config.dataset == "drawn" else "1200steps" if kind == "same_document" else "20min"
@@ -220,7 +222,8 @@ def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, he
     else:
         tokens = 64 if config.dataset == "drawn" else 128
         if kind == "masked":  # a checkpoint may still have the head that guessed words
-            task = at.MaskedWords(backbone, tokenizer, length=tokens, checkpoint=config.model if adapting else None)
+            hide, head_of = at.Masking(at_texts=config.dataset == "drawn"), config.model if adapting else None
+            task = at.MaskedWords(backbone, tokenizer, hide, length=tokens, checkpoint=head_of)
         else:
             task = at.ReplacedWords(backbone, tokenizer, length=tokens)
         rate = 5e-5 if adapting else 1e-3

@@ -131,6 +131,8 @@ def _config(size: Any, vocab_size: int | None, family: str, max_length: int, dro
             num_token_types=(1 if pad else 2) if rules.has_token_types else 0,
             dropout=dropout,
             attention_dropout=dropout,
+            # BERT's 0.02 is for its width of 768; narrow layers started as small hardly pass anything on at first.
+            initializer_range=0.02 * (768 / width) ** 0.5,
             pad_token_id=pad,
         )
     else:

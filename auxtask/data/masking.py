@@ -31,10 +31,14 @@ class Masking:
         Of the tokens that are no special ones.
     whole_words : bool
         Hide all pieces of a word or none.
+    at_texts : bool
+        Let sequences begin where texts begin, and hold little of others: for short texts, which a sequence that begins
+        anywhere mixes (RoBERTa's authors find no great difference in long ones).
     """
 
     share: float = 0.15
     whole_words: bool = False
+    at_texts: bool = False
 
     def __post_init__(self) -> None:
         """Check the share."""
@@ -56,8 +60,9 @@ def masked_batches(
 ) -> tf.data.Dataset:
     """Make endless batches of packed sequences with hidden tokens.
 
-    The corpus is cut into pieces of `length - 2` tokens regardless of where texts end (a separator stands there); each
-    pass cuts elsewhere and takes the pieces in another order. Nothing is padded.
+    The corpus is cut into pieces of `length - 2` tokens regardless of where texts end (a separator stands there), or
+    from where each text begins (`Masking.at_texts`); each pass cuts elsewhere and takes the pieces in another order.
+    Nothing is padded.
 
     Parameters
     ----------
@@ -86,8 +91,8 @@ def masked_batches(
     ValueError
         if the corpus has too few tokens for one sequence
     """
-    plan = _Packing(cache, tokenizer, batch_size, length)
     masking = masking or Masking()
+    plan = _Packing(cache, batch_size, length, masking.at_texts)
 
     def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         random = np.random.default_rng(seed)
@@ -129,10 +134,11 @@ def held_out_batches(
     ValueError
         if the corpus has too few tokens for one sequence
     """
-    num_rows = cache.num_tokens // max(1, length - 2)
-    batch_size = max(1, min(batch_size, num_rows))
-    plan = _Packing(cache, tokenizer, batch_size, length)
-    available = num_rows // batch_size
+    masking = masking or Masking()
+    plan = _Packing(cache, batch_size, length, masking.at_texts)
+    rows = plan.rows(0)
+    batch_size = plan.batch_size = min(batch_size, len(rows))
+    available = len(rows) // batch_size
     if max_batches is not None and max_batches < 1:
         raise ValueError(f"max_batches={max_batches}: at least 1")
     taken = available if max_batches is None else min(max_batches, available)
@@ -140,18 +146,17 @@ def held_out_batches(
 
     def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for batch in chosen:
-            starts = (batch * batch_size + np.arange(batch_size)) * (length - 2)
-            pieces = cache.read_rows(starts, length - 2)
+            pieces = cache.read_rows(rows[batch * batch_size : (batch + 1) * batch_size], length - 2)
             yield pieces[None], np.array([[seed % (2**31), batch % (2**31)]], np.int32)
 
-    batches = _masked(blocks, plan, tokenizer, masking or Masking(), 1)
+    batches = _masked(blocks, plan, tokenizer, masking, 1)
     return batches.apply(tf.data.experimental.assert_cardinality(taken))
 
 
 class _Packing:
     """Where sequences begin."""
 
-    def __init__(self, cache: TokenCache, tokenizer: TextTokenizer, batch_size: int, length: int) -> None:
+    def __init__(self, cache: TokenCache, batch_size: int, length: int, at_texts: bool) -> None:
         if batch_size < 1 or length < 8:
             raise ValueError(f"batch_size={batch_size}, length={length}: at least 1 sequence of 8 tokens")
         self.batch_size, self.length, self._content = batch_size, length, length - 2
@@ -161,6 +166,13 @@ class _Packing:
                 f"{length}; give more text, or a smaller length"
             )
         self._num_tokens = cache.num_tokens
+        self._fixed = _text_pieces(cache, self._content) if at_texts else None
+
+    def rows(self, offset: int) -> np.ndarray:
+        """Give the starts of one pass's pieces, in order: int64 [number]; those at texts are the same in each pass."""
+        if self._fixed is not None:
+            return self._fixed
+        return np.arange(offset, self._num_tokens - self._content + 1, self._content)
 
     def endless_rows(self, random: np.random.Generator) -> Iterator[int]:
         """Yield the starts of all pieces, pass after pass."""
@@ -169,9 +181,18 @@ class _Packing:
             spare = self._num_tokens % self._content
             whole = self._num_tokens // self._content
             offset = int(random.integers(0, spare + 1 if whole == 1 else self._content))
-            number = (self._num_tokens - offset) // self._content
-            for row in _shuffled(number, random):
-                yield offset + row * self._content
+            rows = self.rows(offset)
+            for row in _shuffled(len(rows), random):
+                yield int(rows[row])
+
+
+def _text_pieces(cache: TokenCache, content: int) -> np.ndarray:
+    """Cut each text from its start; what is left of a long one is a piece if it fills half of it."""
+    pieces = np.maximum(1, (cache.lengths + content // 2) // content)
+    nth = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    starts = np.repeat(np.asarray(cache.starts[:-1]), pieces) + nth * content
+    # The last pieces would run beyond the end: they begin a little earlier.
+    return np.unique(np.minimum(starts, cache.num_tokens - content))
 
 
 def _shuffled(number: int, random: np.random.Generator, group: int = 1 << 20) -> Iterator[int]:

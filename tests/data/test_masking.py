@@ -154,3 +154,23 @@ def test_a_corpus_of_hardly_one_sequence_still_works(tmp_path: Path, tokenizer) 
     length = small.num_tokens + 1
     (batch,) = taken(masked_batches(small, tokenizer, 2, length), 1)
     assert batch[0]["input_ids"].shape == (2, length)
+
+
+def test_sequences_can_begin_where_texts_begin(cache, tokenizer) -> None:
+    length = 10
+    inputs, targets, _ = next(iter(masked_batches(cache, tokenizer, 16, length, Masking(at_texts=True), seed=1)))
+    ids = inputs["input_ids"].numpy()
+    where = np.unravel_index(inputs["masked_positions"].numpy(), ids.shape)
+    ids[where] = targets.numpy()
+    starts = [cache.read(int(start), int(count)) for start, count in zip(cache.starts, cache.lengths, strict=False)]
+    allowed = {tuple(text[i : i + 3]) for text in starts for i in range(0, len(text), length - 2)}
+    begun = [tuple(row[1:4]) for row in ids]
+    assert np.mean([begin in allowed for begin in begun]) > 0.9  # the last ones begin a little before a text
+
+
+def test_held_out_sequences_begin_at_texts_too(cache, tokenizer) -> None:
+    anywhere, at_texts = (
+        sum(len(batch[0]["input_ids"]) for batch in held_out_batches(cache, tokenizer, 4, 10, Masking(at_texts=each)))
+        for each in (False, True)
+    )
+    assert anywhere > 0 and at_texts > 0 and anywhere != at_texts
