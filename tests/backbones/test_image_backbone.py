@@ -52,7 +52,7 @@ def test_pixels_are_brought_into_the_range_that_the_network_learned_from(low_hig
     low, high = low_high
     same = keras.Sequential([keras.Input((8, 8, 1)), L.Flatten()])
     backbone, _ = image_backbone(same, low_high)
-    expected = low + (high - low) * pixels(2, 8, 8, 1).reshape(2, -1) / 255
+    expected = low + (high - low) * (pixels(2, 8, 8, 1).reshape(2, -1) / 255)
     np.testing.assert_allclose(backbone(pixels(2, 8, 8, 1)), expected, atol=1e-5)
 
 
