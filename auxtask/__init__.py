@@ -14,12 +14,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from tf_keras import Model as Model
 
+    from auxtask.backbones.applications import application_backbone as application_backbone
     from auxtask.backbones.checkpoint_export import save_for_transformers as save_for_transformers
     from auxtask.backbones.checkpoint_files import checkpoint_folder as checkpoint_folder
     from auxtask.backbones.conv import residual_backbone as residual_backbone
     from auxtask.backbones.description import read_description as read_description
     from auxtask.backbones.embedding import embed as embed
     from auxtask.backbones.embedding import predict_views as predict_views
+    from auxtask.backbones.image_backbone import image_backbone as image_backbone
     from auxtask.backbones.image_features import image_features as image_features
     from auxtask.backbones.language import language_backbone as language_backbone
     from auxtask.backbones.language import language_model as language_model
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from auxtask.data.image_batches import image_batches as image_batches
     from auxtask.data.image_data import ImageData as ImageData
     from auxtask.data.image_data import fashion_mnist_folder as fashion_mnist_folder
+    from auxtask.data.images import fit_images as fit_images
     from auxtask.data.masking import Masking as Masking
     from auxtask.data.overlap import refuse_overlap as refuse_overlap
     from auxtask.data.shifts import Shifts as Shifts
@@ -207,6 +210,7 @@ _HOME = {
     "WeightAverage": "auxtask.training.callbacks",
     "WeightedSum": "auxtask.losses.weighted_sum",
     "against_strangers": "auxtask.evaluation.probes",
+    "application_backbone": "auxtask.backbones.applications",
     "as_dataset": "auxtask.training.inputs",
     "augmented": "auxtask.data.shifts",
     "batch_size": "auxtask.data.identity_batches",
@@ -228,10 +232,12 @@ _HOME = {
     "fill_blank": "auxtask.tasks.filled_blanks",
     "fine_tune": "auxtask.transfer.fine_tuning",
     "first_layer_weights": "auxtask.evaluation.depth",
+    "fit_images": "auxtask.data.images",
     "fixed_test_half": "auxtask.data.splits",
     "freeze": "auxtask.transfer.freezing",
     "gap_sentence": "auxtask.evaluation.gain_gap",
     "identity_batches": "auxtask.data.identity_batches",
+    "image_backbone": "auxtask.backbones.image_backbone",
     "image_batches": "auxtask.data.image_batches",
     "image_features": "auxtask.backbones.image_features",
     "keras": "auxtask.framework",

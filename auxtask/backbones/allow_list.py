@@ -51,6 +51,7 @@ HOUSE_LAYERS = {
     "AttentionBias": "auxtask.backbones.language_layers:AttentionBias",
     "FirstTokenPooler": "auxtask.backbones.pooling:FirstTokenPooler",
     "MaskedPooling": "auxtask.backbones.pooling:MaskedPooling",
+    "ReverseChannels": "auxtask.backbones.applications:ReverseChannels",
     "TextEmbeddings": "auxtask.backbones.language_layers:TextEmbeddings",
     "TransformerBlock": "auxtask.backbones.language_layers:TransformerBlock",
 }

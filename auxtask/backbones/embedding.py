@@ -16,6 +16,7 @@ def embed(
     crops: Sequence[float] = (0.9,),
     mirror: bool = True,
     batch_size: int = 200,
+    unit: bool = True,
 ) -> np.ndarray:
     """Embed photos: the mean of the unit embeddings over the views, at unit length again.
 
@@ -31,10 +32,12 @@ def embed(
         Add each view's mirror image.
     batch_size : int
         Photos at a time; the last batch is filled up, so that one trace serves all.
+    unit : bool
+        False: the plain mean of what the backbone puts out, for features whose length says something.
 
     Returns
     -------
-    float32 [n, d], unit length
+    float32 [n, d], unit length unless not wanted
 
     Raises
     ------
@@ -45,6 +48,8 @@ def embed(
     def unit_views(batch: np.ndarray) -> np.ndarray:
         return _unit(backbone.predict_on_batch(batch))
 
+    if not unit:
+        return _mean_over_views(backbone, images, crops, mirror, batch_size, backbone.predict_on_batch)
     return _unit(_mean_over_views(backbone, images, crops, mirror, batch_size, unit_views))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from auxtask.data.idx_files import read_idx_pair
-from auxtask.data.images import OnBad, read_photos
+from auxtask.data.images import OnBad, fit_images, read_photos
 from auxtask.data.labelled_images import LabelledImages
 from auxtask.data.photo_sources import copies_to_drop, list_folder, list_photos, reading_notes
 from auxtask.data.splits import fixed_test_half
@@ -88,6 +88,32 @@ class ImageData:
     def without(self, names: Sequence[str]) -> ImageData:
         """Drop these classes on both sides, see `LabelledImages.without`; the unlabelled pictures stay."""
         return self._changed(lambda part: part.without(names))
+
+    def fitted_to(self, shape: tuple[int, int, int]) -> ImageData:
+        """Give every picture this height, width (the same) and number of channels, and note what that changes.
+
+        Raises
+        ------
+        ValueError
+            Sides that differ, or channels other than 1 and 3.
+        """
+        height, width, channels = shape
+        if height != width:
+            raise ValueError(f"{self.name}: pictures become squares, not {height} x {width}")
+        notes = [] if self.shape[:2] == shape[:2] else [f"{self.name}: pictures resized to {height} x {width}"]
+        is_grey = bool((self.train.images == self.train.images[..., :1]).all())  # files are read as colours anyhow
+        if channels == 3 and is_grey:
+            notes.append(f"{self.name}: the pictures are grey, the network takes colours: grey is repeated")
+        if channels == 1 and not is_grey:
+            notes.append(f"{self.name}: the pictures have colours, the network takes grey ones: colour is dropped")
+
+        def fitted(part: LabelledImages) -> LabelledImages:
+            return dataclasses.replace(part, images=fit_images(part.images, height, channels))
+
+        unlabelled = fit_images(self.unlabelled, height, channels)
+        return dataclasses.replace(
+            self, train=fitted(self.train), test=fitted(self.test), unlabelled=unlabelled, notes=(*self.notes, *notes)
+        )
 
     def _changed(self, change: Callable[[LabelledImages], LabelledImages]) -> ImageData:
         return dataclasses.replace(self, train=change(self.train), test=change(self.test))
@@ -185,7 +211,7 @@ class ImageData:
         notes += reading_notes(str(folder), photos, size)
         notes += [f"{folder}: {len(copies)} exact copies of other images dropped"] if copies else []
         everything = LabelledImages(images[rows], np.array([names.index(kept[i]) for i in rows]), names)
-        train, test = fixed_test_half(everything.labels, seed, test_fraction, names=names)
+        train, test = fixed_test_half(everything.labels, seed, test_fraction, names=names, kind="class")
         tested = {photos.digests[i] for i in rows[test]}
         unlabelled, more = _read_unlabelled(folder / UNLABELLED, size, on_bad, tested)
         return cls(folder.name, everything.take(train), everything.take(test), unlabelled, tuple([*notes, *more]))

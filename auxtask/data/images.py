@@ -1,4 +1,4 @@
-"""Photo files become square RGB arrays: decoding in parallel, and bad files named."""
+"""Photo files become square RGB arrays, bad ones are named; arrays become what a network takes."""
 
 from __future__ import annotations
 
@@ -135,6 +135,45 @@ def read_photos(
         tuple(digest for digest, _ in good),
         dict(Counter(shape for _, shape in good)),
     )
+
+
+def fit_images(images: np.ndarray, size: int, channels: int) -> np.ndarray:
+    """Give pictures another size and number of channels, as `read_photo` would have read them from files.
+
+    Parameters
+    ----------
+    images : uint8 [n, height, width, 1 or 3]
+    size : int
+        Side of the squares that are returned; the middle square of each picture is resized to it.
+    channels : int
+        1: colour becomes brightness (ITU-R BT.601); 3: grey is repeated.
+
+    Returns
+    -------
+    uint8 [n, size, size, channels]
+
+    Raises
+    ------
+    ValueError
+        Another type, shape or number of channels.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        raise ValueError(f"images must be uint8 [n, height, width, 1 or 3], not {images.dtype} {list(images.shape)}")
+    if channels not in (1, 3):
+        raise ValueError(f"channels={channels}: pictures have 1 (grey) or 3 (colour)")
+    if images.shape[1:3] != (size, size):
+        resized = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+        for i, image in enumerate(images):
+            square = _square(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), size)
+            resized[i] = np.asarray(square).reshape(resized.shape[1:])
+        images = resized
+    if images.shape[3] == channels:
+        return images
+    if channels == 3:
+        return np.repeat(images, 3, axis=3)
+    # Pillow's own whole numbers, so that a grey file read as RGB comes out as it was.
+    return ((images @ np.array([19595, 38470, 7471]) + 0x8000) >> 16).astype(np.uint8)[..., None]
 
 
 def check_size(size: int) -> None:

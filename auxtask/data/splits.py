@@ -76,6 +76,7 @@ def fixed_test_half(
     max_pool: int | None = None,
     min_test: int = 3,
     names: Sequence[str] | None = None,
+    kind: str = "person",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Set test examples aside, per label and before anything is drawn from the rest.
 
@@ -94,6 +95,8 @@ def fixed_test_half(
         see `max_pool`
     names
         what each label is called, for the message
+    kind
+        what a label is, for the message
 
     Returns
     -------
@@ -115,7 +118,7 @@ def fixed_test_half(
         short = np.flatnonzero(num_test >= counts)
         listed = _listing(np.unique(labels)[short], counts[short], names)
         needed = 2 if max_pool is None else min_test + 1
-        raise ValueError(f"each person needs {needed} photos to learn from and to test, but {listed}")
+        raise ValueError(f"each {kind} needs {needed} photos to learn from and to test, but {listed}")
     position = np.arange(len(order)) - np.repeat(starts, counts)
     tested = position < np.repeat(num_test, counts)
     return np.sort(order[~tested]), np.sort(order[tested])

@@ -1,4 +1,4 @@
-"""Names people (or anything else) in photos: a backbone and one linear layer, ready for use."""
+"""Names people, or whatever else the classes are, in photos: a backbone and one linear layer, ready for use."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+from scipy.special import softmax
 
 from auxtask.backbones.allow_list import CustomLayers
 from auxtask.backbones.atomic_folder import DESCRIPTION, atomic_folder
@@ -17,7 +18,7 @@ from auxtask.backbones.description import read_description, read_tensors, write_
 from auxtask.backbones.embedding import embed
 from auxtask.backbones.saving import load_backbone, save_backbone
 from auxtask.backbones.untrusted_file import reading
-from auxtask.data.images import read_photos
+from auxtask.data.images import OnBad, fit_images, read_photos
 from auxtask.framework import keras
 
 PHOTO_CLASSIFIER = "photo_classifier"
@@ -25,7 +26,7 @@ HEAD = "head.safetensors"
 BACKBONE = "backbone"
 _PHOTOS_AT_ONCE = 512  # so that a folder of any length fits in memory
 
-Paths = Sequence[str | os.PathLike[str]]
+Photos = Sequence[str | os.PathLike[str]] | np.ndarray
 
 
 class PhotoClassifier:
@@ -34,13 +35,14 @@ class PhotoClassifier:
     Parameters
     ----------
     backbone : keras.Model
-        Input [n, size, size, 3], 0 to 255; output [n, d].
+        Input [n, size, size, 1 or 3], 0 to 255; output [n, d].
     kernel : float32 [d, c]
     bias : float32 [c]
     names : sequence of c different str
     views : dict
         `size`: photos are cut to their middle square and read at this side, in pixels;
-        `crops`, `mirror`: the views over which `embed` averages.
+        `crops`, `mirror`: the views over which `embed` averages; `unit` (default True): whether
+        embeddings are compared at unit length, see there.
 
     Raises
     ------
@@ -63,48 +65,73 @@ class PhotoClassifier:
         self.views = _checked_views(views)
         _check_shapes(backbone, self.kernel, self.bias, self.names)
 
-    def predict(self, paths: Paths) -> list[str]:
+    def predict(self, photos: Photos, on_bad: OnBad = "raise") -> list[str | None]:
         """Name each photo.
 
         Parameters
         ----------
-        paths : sequence of path
+        photos : sequence of path, or uint8 [n, height, width, 1 or 3]
+            Grey and colour, of any size: they are made what the backbone takes.
+        on_bad : "raise" or "skip"
+            "skip" gives None for a file that cannot be read.
 
         Returns
         -------
-        list of str
-            One name per path, in order.
+        list of str (or None)
+            One name per photo, in order.
 
         Raises
         ------
         FileNotFoundError, ValueError
             A photo is missing or cannot be read; the text names it.
         """
-        return [self.names[best] for best in self.scores(paths).argmax(axis=1)]
+        return [None if np.isnan(row[0]) else self.names[row.argmax()] for row in self.scores(photos, on_bad)]
 
-    def scores(self, paths: Paths) -> np.ndarray:
+    def top(self, photos: Photos, num_names: int = 3, on_bad: OnBad = "raise") -> list[list[tuple[str, float]]]:
+        """Give each photo's likeliest names with their probabilities, best first (none if it was skipped)."""
+        rows = self.probabilities(photos, on_bad)
+        best = np.argsort(-rows, axis=1, kind="stable")[:, :num_names]
+        return [
+            [] if np.isnan(row[0]) else [(self.names[i], float(row[i])) for i in order]
+            for row, order in zip(rows, best, strict=True)
+        ]
+
+    def probabilities(self, photos: Photos, on_bad: OnBad = "raise") -> np.ndarray:
+        """Give the softmax of `scores`: as good as probabilities as the head's scores are good log-odds."""
+        return np.asarray(softmax(self.scores(photos, on_bad), axis=1))
+
+    def scores(self, photos: Photos, on_bad: OnBad = "raise") -> np.ndarray:
         """Score each photo for each name.
 
         Parameters
         ----------
-        paths : sequence of path
+        photos, on_bad
+            As `predict` takes them.
 
         Returns
         -------
         float32 [n, c]
-            Unbounded scores (logits), columns in the order of `names`.
+            Unbounded scores (logits), columns in the order of `names`; NaN for a file that was skipped.
         """
-        if isinstance(paths, str | os.PathLike):
-            raise ValueError(f"paths={os.fspath(paths)!r}: expected a list of paths, got one path")
-        paths = list(paths)
-        parts: list[np.ndarray] = [np.zeros((0, len(self.names)), np.float32)]
-        for start in range(0, len(paths), _PHOTOS_AT_ONCE):
-            photos = read_photos(paths[start : start + _PHOTOS_AT_ONCE], self.views["size"])
-            images = np.asarray(photos.images)
-            crops, mirror = self.views["crops"], self.views["mirror"]
-            embeddings = embed(self.backbone, images, crops=crops, mirror=mirror)
-            parts.append(embeddings @ self.kernel + self.bias)
-        return np.concatenate(parts).astype(np.float32)
+        if isinstance(photos, str | os.PathLike):
+            raise ValueError(f"paths={os.fspath(photos)!r}: expected a list of paths, got one path")
+        if not isinstance(photos, np.ndarray):
+            photos = list(photos)
+        found = np.full((len(photos), len(self.names)), np.nan, np.float32)
+        views = {name: self.views[name] for name in ("crops", "mirror", "unit")}
+        for start in range(0, len(photos), _PHOTOS_AT_ONCE):
+            images, kept = self._read(photos[start : start + _PHOTOS_AT_ONCE], on_bad)
+            found[start + kept] = embed(self.backbone, images, **views) @ self.kernel + self.bias
+        return found
+
+    def _read(self, photos: Photos, on_bad: OnBad) -> tuple[np.ndarray, np.ndarray]:
+        """Give photos as the backbone takes them, and which of those given they are."""
+        size, channels = self.views["size"], int(self.backbone.input_shape[-1])
+        if isinstance(photos, np.ndarray):
+            return fit_images(photos, size, channels), np.arange(len(photos))
+        read = read_photos(photos, size, on_bad)
+        assert read.images is not None
+        return fit_images(read.images, size, channels), read.kept
 
     def save(self, folder: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
         """Save to a folder, which appears whole or not at all.
@@ -164,16 +191,16 @@ class PhotoClassifier:
 
 
 def _checked_views(views: Mapping[str, Any]) -> dict[str, Any]:
-    if set(views) != {"size", "crops", "mirror"}:
-        given = ", ".join(map(str, views)) or "nothing"
-        raise ValueError(f"views: expected size, crops and mirror, got {given}")
+    views = {"unit": True, **views}  # earlier saves know no other embeddings
+    if set(views) != {"size", "crops", "mirror", "unit"}:
+        raise ValueError(f"views: expected size, crops and mirror (and unit), got {', '.join(map(str, views))}")
     try:
         size, crops = int(views["size"]), tuple(float(crop) for crop in views["crops"])
     except (TypeError, ValueError):
         raise ValueError(f"views: size must be a number and crops a list of numbers, got {dict(views)}") from None
     if not crops or not all(0 < crop <= 1 for crop in crops) or size < 1:
         raise ValueError(f"views: expected size >= 1 and crops in (0, 1], got {size} and {crops}")
-    return {"size": size, "crops": crops, "mirror": bool(views["mirror"])}
+    return {"size": size, "crops": crops, "mirror": bool(views["mirror"]), "unit": bool(views["unit"])}
 
 
 def _check_shapes(backbone: keras.Model, kernel: np.ndarray, bias: np.ndarray, names: tuple[str, ...]) -> None:

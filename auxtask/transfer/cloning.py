@@ -21,7 +21,7 @@ from auxtask.framework import keras, tf
 from auxtask.transfer.cutting import cut_at, keep_groups_of
 from auxtask.transfer.extraction import with_same_inputs
 from auxtask.transfer.graph import Graph, Tensor, is_searchable, read_graph
-from auxtask.transfer.grouping import HEAD, Segment, segments
+from auxtask.transfer.grouping import HEAD, Segment, leaves_of_calls, segments
 from auxtask.transfer.heads import add_head, check_head
 from auxtask.transfer.weights import (
     assign_by_path,
@@ -63,7 +63,8 @@ def reuse(
         A new head, as in `add_head`. A layer is copied too,
         with the weights that it has already.
     init : {"copy", "random"}
-        Copied weights, or the same architecture untrained, the baseline.
+        Copied weights, or the same architecture untrained, the baseline. Statistics of Normalization
+        layers are copied in both cases: they are preprocessing, not learned.
     seed : int, optional
         Makes the new weights (of Keras' own initialisers) repeatable; other random states are left
         as they were.
@@ -90,7 +91,9 @@ def reuse(
         new = copier.part(graph, wanted, model._nested_outputs if keeps_all else None)
         if init == "copy":
             assign_by_path(weights_by_path(model), weights_by_path(new), model.name, [])
-            finish_states(new)
+        else:
+            _copy_preprocessing(model, new)
+        finish_states(new)
         keep_groups_of(model, new)
         return new if head is None else _with_head(new, head, init)
 
@@ -113,6 +116,14 @@ def _wanted(model: Any, graph: Graph, found: list[Segment], upto: str | int | No
     if drop_head and cut.group == HEAD:
         raise ValueError(f"upto={upto!r} lies in the head, which drop_head=True leaves out")
     return [cut.tensor]
+
+
+def _copy_preprocessing(model: Any, new: Any) -> None:
+    """Give the new model's Normalization layers the statistics of the old ones."""
+    theirs = leaves_of_calls(read_graph(model).calls)
+    for path, layer in leaves_of_calls(read_graph(new).calls).items():
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+            layer.set_weights(theirs[path].get_weights())
 
 
 def _with_head(model: Any, head: int | Any, init: str) -> Any:

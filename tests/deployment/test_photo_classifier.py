@@ -125,3 +125,55 @@ def test_a_save_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not plain JSON"):
         _classifier().save(tmp_path / "saved", {"code": print})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_arrays_are_named_as_files_of_the_same_pictures_are(photos: dict[str, Path]) -> None:
+    paths = [photos["red"], photos["red"]]
+    arrays = np.stack([np.asarray(Image.open(path)) for path in paths])
+    np.testing.assert_array_equal(_classifier().scores(arrays), _classifier().scores(paths))
+    with pytest.raises(ValueError, match="uint8"):
+        _classifier().predict(arrays / 255.0)
+
+
+def test_a_grey_network_takes_colour_files_and_the_other_way_round(photos: dict[str, Path]) -> None:
+    photo = keras.Input((8, 8, 1))
+    backbone = keras.Model(photo, keras.layers.GlobalAveragePooling2D()(photo))
+    dark_or_light = PhotoClassifier(
+        backbone, np.array([[-1.0, 1.0]]), np.array([130.0, -130.0]), ("dark", "light"), {**VIEWS, "unit": False}
+    )
+    white = np.full((1, 30, 30, 3), 255, np.uint8)
+    assert dark_or_light.predict(list(photos.values())) == ["dark"] * 3 and dark_or_light.predict(white) == ["light"]
+    assert _classifier().predict(white[..., :1]) == ["green"]
+
+
+def test_embeddings_keep_their_length_if_that_is_asked_for(photos: dict[str, Path]) -> None:
+    classifier = PhotoClassifier(_backbone(), np.eye(3), np.zeros(3), NAMES, {**VIEWS, "unit": False})
+    np.testing.assert_allclose(classifier.scores([photos["red"]]), [[200, 0, 50]], atol=1e-3)
+
+
+def test_the_likeliest_names_come_with_probabilities_that_add_up_to_1(photos: dict[str, Path]) -> None:
+    paths = list(photos.values())
+    (first, second, third), *_ = _classifier().top(paths)
+    assert first[0] == "red" and first[1] > second[1] > third[1]
+    assert first[1] + second[1] + third[1] == pytest.approx(1)
+    assert [len(names) for names in _classifier().top(paths, 2)] == [2, 2, 2]
+    np.testing.assert_allclose(_classifier().probabilities(paths).sum(1), 1, rtol=1e-6)
+
+
+def test_a_bad_file_is_passed_over_only_when_asked_for(photos: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("not a photo")
+    paths = [photos["red"], tmp_path / "text.jpg", photos["blue"]]
+    assert _classifier().predict(paths, on_bad="skip") == ["red", None, "blue"]
+    assert _classifier().top(paths, 1, on_bad="skip")[1] == []
+    with pytest.raises(ValueError, match="on_bad"):
+        _classifier().predict(paths, on_bad="ignore")  # type: ignore[arg-type]
+
+
+def test_a_save_from_before_there_was_a_choice_of_lengths_loads(photos: dict[str, Path], tmp_path: Path) -> None:
+    _classifier().save(tmp_path / "saved")
+    path = tmp_path / "saved" / "description.json"
+    description = json.loads(path.read_text())
+    del description["views"]["unit"]
+    path.write_text(json.dumps(description))
+    paths = list(photos.values())
+    np.testing.assert_array_equal(PhotoClassifier.load(tmp_path / "saved").scores(paths), _classifier().scores(paths))

@@ -1,0 +1,259 @@
+"""Classify your own pictures with few labels, by way of a network that learned from others.
+
+Auxiliary task: whatever the source learned: other classes, or pictures without labels.
+Target task: your classes, one sub-folder of pictures each.
+
+    auxtask run image_classification                                     # without data: digits, from other digits
+    auxtask run image_classification dataset=folder path=DIR source=MobileNetV2 size=96
+    auxtask run image_classification dataset=folder path=DIR source=my_model_A.h5
+    auxtask run image_classification dataset=folder path=DIR source=runs/fashion_transfer/EARLIER
+
+The source is a `.keras` or `.h5` file of tf_keras, a run or a saved backbone of auxtask, or the name of a network in
+`tf_keras.applications`. Pictures in DIR/unlabelled/ are free to pretrain on. The run folder keeps `backbone/` (the
+source without its head, with its preprocessing) and `model/`: `at.load("RUN/model").predict(["photo.png"])`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+import auxtask as at
+
+ARMS = ("pixels", "scratch", "random_frozen", "probe", "probe_then_tune")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What can be set, as key=value."""
+
+    dataset: str = at.option("digits", "where the pictures come from", choices=("digits", "folder"))
+    path: str = at.option("", "dataset=folder: a folder with a sub-folder per class, and perhaps unlabelled/")
+    source: str = at.option("", "a tf_keras file, a run, a saved backbone or a name such as MobileNetV2")
+    size: int = at.option(0, "side of the pictures, in pixels; 0: the source's own, of applications 128")
+    pixel_range: tuple[int, ...] = at.option(
+        (), "pixels that a file learned from: 0,1 or -1,1 or 0,255; empty: guessed"
+    )
+    mirror: bool = at.option(True, "whether mirror images show the same class (of digits they do not)")
+    labels: tuple[int, ...] = at.option((), "labelled pictures per class; empty: those of 5,20,100 there are, or all")
+    draws: int = at.option(5, "how often the labelled pictures are drawn")
+    test_fraction: float = at.option(0.5, "dataset=folder: share of each class that is set aside to test on")
+    epochs: int = at.option(20, "of 10 batches of 32 pictures, in every arm that trains")
+    arms: tuple[str, ...] = at.option((), "restricts the arms, and what may be chosen; empty: all")
+    on_bad: Literal["raise", "skip"] = at.option(
+        "raise", "what to do with files that cannot be read", choices=("raise", "skip")
+    )
+    quick: bool = at.option(False, "about a minute: to see that everything runs")
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done."""
+        unknown = sorted(set(self.arms) - {*ARMS, "chosen"})
+        if unknown or set(self.arms) == {"chosen"}:
+            raise ValueError(f"arms={','.join(self.arms)}: name some of {', '.join(ARMS)}, and chosen")
+        if self.labels and min(self.labels) < 2:
+            raise ValueError(
+                f"labels={min(self.labels)}: at least 2 of each class, or nothing tells which arm to choose"
+            )
+        if self.epochs < 2 or self.draws < 1 or self.size < 0:
+            raise ValueError(f"epochs={self.epochs}, draws={self.draws}, size={self.size}: at least 2, 1 and 0")
+        if self.dataset == "folder" and not (self.path and self.source):
+            raise ValueError(
+                "dataset=folder needs path=DIR, with a sub-folder per class, and source=, a .keras or .h5 file, "
+                "an auxtask run or a network's name such as MobileNetV2"
+            )
+
+
+def main(config: Config, run: at.Run) -> None:
+    """Data, source, comparison, and a model that names pictures."""
+    with run.stage("data and source"):
+        data, backbone = check(config, run)
+    if backbone is None:
+        with run.stage("other digits"):
+            backbone = learn_other_digits(config, run)
+    run.print(at.layer_groups(backbone))
+    at.save_backbone(backbone, run.folder / "backbone", {"source": config.source or "other digits"})
+    # Items are positions here: first those that labels are drawn from, then those that are tested.
+    images = np.concatenate([data.train.images, data.test.images])
+    rows = np.split(np.arange(len(images)), [len(data.train)])
+    pool, test = (
+        at.Examples(i, part.labels, data.names, i) for i, part in zip(rows, (data.train, data.test), strict=True)
+    )
+    tuned: list[Any] = []
+    with run.stage("features"):
+        pixels = at.fit_images(images, min(images.shape[1], 32), images.shape[3])
+        mirror = config.mirror and config.dataset != "digits"
+        layers = features(backbone, images, len(pool), mirror)
+        untrained = features(at.reuse(backbone, init="random", seed=run.seed), images, len(pool), mirror)
+    families = {
+        "pixels": at.log_probes({"pixels": pixels.reshape(len(pixels), -1) / 255.0}, (0.01, 0.1, 1.0)),
+        "probe": at.log_probes(layers.rows, (0.003, 0.03, 0.3)),
+    }
+    networks = make_networks(config, backbone, images, mirror, partial(keep, tuned))
+    arms = {
+        "pixels": at.scored_arm(families["pixels"]),
+        "scratch": networks["scratch"],
+        "random_frozen": at.probe_arm(untrained.rows, (0.003, 0.03, 0.3)),
+        "probe": at.scored_arm(families["probe"]),
+        "probe_then_tune": networks["probe_then_tune"],
+    }
+    arms = {name: arm for name, arm in arms.items() if not config.arms or name in config.arms}
+    rival = {"probe_then_tune": log_scores(networks["probe_then_tune"], data.names, run.seed)}
+    budgets = budgets_of(config, data)
+    with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
+        results = at.Comparison(
+            arms, budgets, min(config.draws, 2) if config.quick else config.draws, test, pool=pool,
+            budget_unit="images per class", baseline="scratch" if "scratch" in arms else None, metric="accuracy",
+            chosen=at.chosen_arm(families, rival), only=config.arms or None, seed=run.seed, run=run,
+        ).run(bar.update)  # fmt: skip
+    at.report_comparison(run, results, tuned)
+    if not results.picks:
+        return run.note("no model/ is kept: with chosen among arms= there is one")
+    show_mistakes(run, results, data)
+    with run.stage("model"):
+        arm = Counter(results.picks[max(results.picks)]).most_common(1)[0][0]
+        run.note(f"model/: {arm}, fitted on all {len(pool)} pictures that were not tested on")
+        if arm in networks:
+            networks[arm](pool, test.items[:1], run.seed)
+            network = tuned[-1].model
+            parts = at.reuse(network, drop_head=True), *network.layers[-1].get_weights()
+        else:
+            parts = linear_parts(arm, families[arm], layers, pixels, backbone, pool)
+        views = {"size": parts[0].input_shape[1], "crops": (1.0,), "mirror": mirror and arm != "pixels", "unit": False}
+        at.PhotoClassifier(*parts, data.names, views).save(run.folder / "model", {"arm": arm, "data": data.name})
+
+
+def check(config: Config, run: at.Run) -> tuple[at.ImageData, at.Model | None]:
+    """Load the source, read the pictures as it takes them, and say what is odd (also `auxtask validate`)."""
+    backbone = load_source(config, run)
+    if config.dataset == "folder":
+        assert backbone is not None  # Config refuses
+        shape = backbone.input_shape[1:]
+        data = at.ImageData.from_folder(config.path, shape[0], config.test_fraction, config.on_bad, run.seed)
+    else:
+        data = at.ImageData.digits(seed=run.seed).only(tuple("56789"))
+        shape = data.shape if backbone is None else backbone.input_shape[1:]
+        run.note(
+            "scikit-learn's digits 5 to 9, 8 x 8 pixels"
+            + (", by way of a network that learned 0 to 4" if backbone is None else "")
+            + "; for your own pictures: dataset=folder path=DIR source=MobileNetV2"
+        )
+    data = data.fitted_to(shape)
+    for text in data.notes:
+        run.note(text)
+    if len(data.unlabelled):
+        run.note(
+            f"{len(data.unlabelled)} pictures in unlabelled/ are free to pretrain on, and not used here: auxtask run "
+            f"unsupervised_pretraining dataset=folder path={config.path}, then source= that run"
+        )
+    budgets_of(config, data)
+    return data, backbone
+
+
+def load_source(config: Config, run: at.Run) -> at.Model | None:
+    """Give the network to reuse, without its head and with its preprocessing; None: it is trained here."""
+    if (run.folder / "backbone").exists():  # --resume
+        return at.load(run.folder / "backbone")
+    if not config.source:
+        return None
+    if Path(config.source).exists() or os.sep in config.source or Path(config.source).suffix:
+        backbone, notes = at.image_backbone(at.load(config.source), config.pixel_range or None, config.size)
+        for text in notes:
+            run.note(text)
+        return backbone
+    return at.application_backbone(config.source, config.size or 128)
+
+
+def learn_other_digits(config: Config, run: at.Run) -> at.Model:
+    """Learn the digits 0 to 4, none of which is a class of the target task."""
+    others = at.ImageData.digits(seed=run.seed).only(tuple("01234"))
+    model = at.reuse(at.conv_backbone(others.shape, (16, 32, 64), seed=run.seed), head=5, seed=run.seed)
+    batches = at.as_dataset((others.train.images, others.train.labels), 32, shuffle=True, seed=run.seed)
+    batches = at.augmented(batches, at.Shifts(1, flip=False))
+    plan = at.Plan.scratch(2 if config.quick else 20, 3e-3)
+    at.fine_tune(model, batches, plan=plan, seed=run.seed, callbacks=run.callbacks(label="other digits"))
+    return at.reuse(model, drop_head=True)
+
+
+def budgets_of(config: Config, data: at.ImageData) -> tuple[int, ...]:
+    """Give the numbers of labelled pictures per class."""
+    most = int(data.train.counts.min())
+    rarest = data.names[int(data.train.counts.argmin())]
+    if most < 2:
+        raise ValueError(f"{data.name}: class {rarest} has {most} pictures to learn from; at least 2 are needed")
+    budgets = config.labels or tuple(n for n in (5, 20, 100) if n <= most) or (most,)
+    if max(budgets) > most:
+        raise ValueError(f"labels={max(budgets)}: class {rarest} has {most} pictures to learn from")
+    return budgets[:1] if config.quick else budgets
+
+
+def features(model: at.Model, images: np.ndarray, num_pool: int, mirror: bool) -> at.StandardisedLayers:
+    """Give what each layer group makes of the pictures, standardised by those that are not tested."""
+    return at.StandardisedLayers(at.image_features(model, images, mirror=mirror), num_pool)
+
+
+def make_networks(
+    config: Config, backbone: at.Model, images: np.ndarray, mirror: bool, on_tuned: Callable[..., None]
+) -> dict[str, Any]:
+    """Give the arms that train, of as many epochs each; the rates are guesses, no search chose them."""
+    epochs = 2 if config.quick else config.epochs
+    cosine = at.keras.optimizers.schedules.CosineDecay(1e-3, epochs * 10)
+    network = partial(
+        at.network_arm, backbone, images, augment=at.Shifts(max(1, images.shape[1] // 14), flip=mirror),
+        epoch_batches=10, crop=1.0, mirror=mirror, train_metric="train_accuracy", on_tuned=on_tuned,
+    )  # fmt: skip
+    tune = at.Plan.probe_then_tune(epochs, 1e-3, 1e-4, probe_epochs=max(1, epochs // 5))
+    return {
+        "scratch": network(at.Plan.scratch(epochs, cosine), "random"),
+        "probe_then_tune": network(tune, start=at.logistic_head),
+    }
+
+
+def keep(kept: list[Any], train: at.Examples, result: Any) -> None:
+    """Remember the last training alone: networks are large."""
+    kept[:] = [result]
+
+
+def log_scores(arm: Any, names: tuple[str, ...], seed: int) -> Callable[..., np.ndarray]:
+    """Let an arm whose scores are probabilities be weighed by the labels at hand."""
+
+    def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
+        return np.log(np.maximum(arm(at.Examples(train, labels, names), test, seed).scores, 1e-9))
+
+    return classify
+
+
+def linear_parts(
+    arm: str, family: dict[Any, Any], layers: at.StandardisedLayers, pixels: np.ndarray, backbone: at.Model,
+    pool: at.Examples,
+) -> tuple[at.Model, np.ndarray, np.ndarray]:  # fmt: skip
+    """Fit a linear arm on every picture that was not tested: the network below it, its kernel and its bias."""
+    layer, strength = at.best_classifier(family, pool.items, pool.labels)
+    if arm == "probe":
+        reused, _ = at.image_backbone(at.reuse(backbone, upto=layer), (0, 255))
+        return reused, *layers.head(layer, pool.items, pool.labels, strength)
+    flat = [at.keras.Input(pixels.shape[1:]), at.keras.layers.Rescaling(1 / 255), at.keras.layers.Flatten()]
+    rows = pixels[pool.items].reshape(len(pool), -1) / 255.0
+    return at.keras.Sequential(flat), *at.logistic_head(rows, pool.labels, strength)
+
+
+def show_mistakes(run: at.Run, results: Any, data: at.ImageData) -> None:
+    """Show the most confident mistakes, each beside a picture of the class that it was taken for."""
+    mistakes = results.mistakes("chosen", max(results.picks))
+    if mistakes:
+        taken_for = [data.names.index(each.predicted) for each in mistakes]
+        other = data.train.images[[int((data.train.labels == label).argmax()) for label in taken_for]]
+        judged = data.test.images[[each.item for each in mistakes]]
+        coloured = (at.fit_images(pictures, data.shape[0], 3) for pictures in (judged, other))
+        verdicts = [f"taken for {each.predicted}\nis {each.true}" for each in mistakes]
+        run.figure("mistakes", at.plot_mistakes(*coloured, verdicts))
+
+
+if __name__ == "__main__":
+    at.run(main, Config)
