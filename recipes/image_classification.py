@@ -121,12 +121,15 @@ def main(config: Config, run: at.Run) -> None:
         run.note(f"model/: {arm}, fitted on all {len(pool)} pictures that were not tested on")
         if arm in networks:
             networks[arm](pool, test.items[:1], run.seed)
-            network = tuned[-1].model
-            parts = at.reuse(network, drop_head=True), *network.layers[-1].get_weights()
+            network, (kernel, bias) = (
+                at.reuse(tuned[-1].model, drop_head=True),
+                tuned[-1].model.layers[-1].get_weights(),
+            )
         else:
-            parts = linear_parts(arm, families[arm], layers, pixels, backbone, pool)
-        views = {"size": parts[0].input_shape[1], "crops": (1.0,), "mirror": mirror and arm != "pixels", "unit": False}
-        at.PhotoClassifier(*parts, data.names, views).save(run.folder / "model", {"arm": arm, "data": data.name})
+            network, kernel, bias = linear_parts(arm, families[arm], layers, pixels, backbone, pool)
+        views = {"size": network.input_shape[1], "crops": (1.0,), "mirror": mirror and arm != "pixels", "unit": False}
+        classifier = at.PhotoClassifier(network, kernel, bias, data.names, views)
+        classifier.save(run.folder / "model", {"arm": arm, "data": data.name})
 
 
 def check(config: Config, run: at.Run) -> tuple[at.ImageData, at.Model | None]:
@@ -250,9 +253,9 @@ def show_mistakes(run: at.Run, results: Any, data: at.ImageData) -> None:
         taken_for = [data.names.index(each.predicted) for each in mistakes]
         other = data.train.images[[int((data.train.labels == label).argmax()) for label in taken_for]]
         judged = data.test.images[[each.item for each in mistakes]]
-        coloured = (at.fit_images(pictures, data.shape[0], 3) for pictures in (judged, other))
+        judged, other = (at.fit_images(pictures, data.shape[0], 3) for pictures in (judged, other))
         verdicts = [f"taken for {each.predicted}\nis {each.true}" for each in mistakes]
-        run.figure("mistakes", at.plot_mistakes(*coloured, verdicts))
+        run.figure("mistakes", at.plot_mistakes(judged, other, verdicts))
 
 
 if __name__ == "__main__":
