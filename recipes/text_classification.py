@@ -50,7 +50,7 @@ class Config:
     )
     pretraining: str = at.option(
         "",
-        "its length, as 20min or 2000steps; empty: 1200steps of same document, else 20min (2500steps on drawn texts)",
+        "its length, as 20min or 2000steps; empty: 1200steps of same document, else 20min (1500steps on drawn texts)",
     )
     labels: tuple[int, ...] = at.option(
         (), "labelled texts in all, balanced; empty: those of 20,100,200,1000 that the data allow"
@@ -212,8 +212,8 @@ def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, he
     if not adapting:  # what words mean is counted first, or minutes of pretraining would not come to it
         at.set_word_vectors(backbone, at.cooccurrence_vectors(seen, tokenizer, backbone.output_shape[-1]))
     kind = config.task or ("same_document" if adapting else "masked")
-    # On 2 cores some 2 minutes, 40 minutes and 20 minutes.
-    usual = "2500steps" if config.dataset == "drawn" else "1200steps" if kind == "same_document" else "20min"
+    # On 2 cores some 1, 40 and 20 minutes.
+    usual = "1500steps" if config.dataset == "drawn" else "1200steps" if kind == "same_document" else "20min"
     length = config.pretraining or ("30steps" if config.quick else usual)
     callbacks = run.callbacks(label=kind)
     if kind == "same_document":
