@@ -98,8 +98,10 @@ class GreedyTask(ImageTask):
         parts = _Shares(in_steps(budget, self.num_batches(data)), shares)
         keras.utils.set_random_seed(seed)
         self.prepare(data, validation, seed)
-        rows = self._train_layers(parts, data, validation, list(history), settings)
-        unfreeze(self.encoder, batchnorm="train")  # as any other task leaves it
+        try:
+            rows = self._train_layers(parts, data, validation, list(history), settings)
+        finally:
+            unfreeze(self.encoder, batchnorm="train")  # as any other task leaves it
         record = provenance(type(self).__name__, _recorded(settings, budget), **self.facts(data, validation))
         if self.tune:
             super().pretrain(data, validation, parts.next(), history=rows, **settings)
@@ -156,9 +158,8 @@ def _named(rows: Sequence[dict[str, Any]], start: int, phase: str) -> list[dict[
 
 
 def _recorded(settings: Mapping[str, Any], budget: str | int) -> dict[str, Any]:
-    return {"budget": budget} | {
-        name: value for name, value in settings.items() if name not in ("callbacks", "verbose")
-    }
+    shown = {name: value for name, value in settings.items() if name not in ("callbacks", "verbose")}
+    return {"budget": budget} | shown
 
 
 _NOT_SETTINGS = ("self", "__class__", "data", "validation", "budget", "history")

@@ -94,9 +94,8 @@ class Rbm(AuxiliaryTask):
             self.encoder.predict_function = None  # an earlier one has the earlier scale built in
         seen = self.visible(tf.cast(data[order], tf.float32)).numpy()
         if not self.gaussian and (seen.min() < -1e-6 or seen.max() > 1 + 1e-6):
-            raise ValueError(
-                f"Bernoulli units are 0 to 1, not {seen.min():.3g} to {seen.max():.3g}: visible='gaussian'"
-            )
+            found = f"{seen.min():.3g} to {seen.max():.3g}"
+            raise ValueError(f"Bernoulli units are 0 to 1, not {found}: take visible='gaussian'")
         if not self._state.fitted:
             mean = seen.mean(axis=0)
             often = np.clip(mean, 0.01, 0.99)
@@ -130,7 +129,7 @@ class Rbm(AuxiliaryTask):
         return total if self.gaussian else tf.sigmoid(total)
 
     def free_energy(self, visible: tf.Tensor) -> tf.Tensor:
-        """Give the free energy, float32 [n], of visible units [n, d]: minus the log of their unnormalised likelihood."""
+        """Give the free energy, float32 [n], of visible units [n, d]: minus the log of their weight."""
         of_hidden = tf.reduce_sum(tf.nn.softplus(tf.matmul(visible, self.dense.kernel) + self.dense.bias), axis=1)
         if self.gaussian:
             return tf.reduce_sum(tf.square(visible - self.visible_bias), axis=1) / 2 - of_hidden
