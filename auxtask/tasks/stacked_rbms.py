@@ -49,7 +49,7 @@ class StackedRbms(GreedyTask):
         encoder: keras.Model,
         tune: float = 0.0,
         gibbs_steps: int = 1,
-        persistent: bool = True,
+        persistent: bool = False,
         batch_size: int = 128,
         name: str | None = None,
     ) -> None:
