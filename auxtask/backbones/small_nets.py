@@ -127,7 +127,7 @@ def rbm_backbone(
 ) -> keras.Model:
     """Make an untrained fully connected network with sigmoid units, as a stack of restricted Boltzmann machines has.
 
-    Start weights are small and normal (Hinton, "A Practical Guide to Training Restricted Boltzmann Machines", 2010), but
+    Start weights are small (Hinton, "A Practical Guide to Training Restricted Boltzmann Machines", 2010), but
     ten times his 0.01: short trainings with Adam then learn more.
 
     Parameters
