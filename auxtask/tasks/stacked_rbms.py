@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class StackedRbms(GreedyTask):
         self._scale = scales[0] if scales else None
         tasks: dict[str, AuxiliaryTask] = {}
         for group, part in layer_parts(encoder).items():
-            visible = "gaussian" if scales and not tasks else "bernoulli"
+            visible: Literal["bernoulli", "gaussian"] = "gaussian" if scales and not tasks else "bernoulli"
             tasks[group] = Rbm(part, visible, gibbs_steps, persistent, batch_size)
         self.stack(tasks, tune)
         self.built = True
