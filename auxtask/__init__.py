@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from auxtask.backbones.saving import save_backbone as save_backbone
     from auxtask.backbones.small_nets import conv_backbone as conv_backbone
     from auxtask.backbones.small_nets import dense_backbone as dense_backbone
+    from auxtask.backbones.small_nets import rbm_backbone as rbm_backbone
     from auxtask.backbones.text_features import embed_texts as embed_texts
     from auxtask.backbones.text_features import longest_text as longest_text
     from auxtask.backbones.text_features import text_features as text_features
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from auxtask.runs.figures import plot_results as plot_results
     from auxtask.runs.figures import plot_roc as plot_roc
     from auxtask.runs.folder import Run as Run
+    from auxtask.runs.image_figures import plot_reconstructions as plot_reconstructions
     from auxtask.runs.program import run as run
     from auxtask.runs.speed import StepClock as StepClock
     from auxtask.runs.speed import pytorch_steps_per_second as pytorch_steps_per_second
@@ -131,17 +133,22 @@ if TYPE_CHECKING:
     from auxtask.runs.transfer_figures import plot_verdicts as plot_verdicts
     from auxtask.runs.transfer_figures import plot_weights as plot_weights
     from auxtask.runs.verdict_report import report_verdicts as report_verdicts
+    from auxtask.tasks.autoencoder import Autoencoder as Autoencoder
     from auxtask.tasks.auxiliary_task import AuxiliaryTask as AuxiliaryTask
     from auxtask.tasks.checking import check_task as check_task
     from auxtask.tasks.filled_blanks import fill_blank as fill_blank
+    from auxtask.tasks.greedy import GreedyTask as GreedyTask
     from auxtask.tasks.image_task import ImageTask as ImageTask
     from auxtask.tasks.masked_words import MaskedWords as MaskedWords
+    from auxtask.tasks.rbm import Rbm as Rbm
     from auxtask.tasks.replaced_words import ReplacedWords as ReplacedWords
     from auxtask.tasks.rotation import Rotation as Rotation
     from auxtask.tasks.same_document import SameDocument as SameDocument
     from auxtask.tasks.same_face import SameFace as SameFace
     from auxtask.tasks.same_identity import SameIdentity as SameIdentity
     from auxtask.tasks.same_pair import SamePair as SamePair
+    from auxtask.tasks.stacked_autoencoders import StackedAutoencoders as StackedAutoencoders
+    from auxtask.tasks.stacked_rbms import StackedRbms as StackedRbms
     from auxtask.training.callbacks import BestWeights as BestWeights
     from auxtask.training.callbacks import Budget as Budget
     from auxtask.training.callbacks import NanGuard as NanGuard
@@ -162,6 +169,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Augmentation": "auxtask.data.augmentation",
+    "Autoencoder": "auxtask.tasks.autoencoder",
     "AuxiliaryTask": "auxtask.tasks.auxiliary_task",
     "BestWeights": "auxtask.training.callbacks",
     "Budget": "auxtask.training.callbacks",
@@ -174,6 +182,7 @@ _HOME = {
     "Examples": "auxtask.evaluation.comparison",
     "FaceData": "auxtask.data.faces",
     "FacePairs": "auxtask.data.face_pairs",
+    "GreedyTask": "auxtask.tasks.greedy",
     "GroupRates": "auxtask.training.optimizers",
     "ImageData": "auxtask.data.image_data",
     "ImageTask": "auxtask.tasks.image_task",
@@ -188,6 +197,7 @@ _HOME = {
     "Phase": "auxtask.transfer.plans",
     "PhotoClassifier": "auxtask.deployment.photo_classifier",
     "Plan": "auxtask.transfer.plans",
+    "Rbm": "auxtask.tasks.rbm",
     "ReplacedWords": "auxtask.tasks.replaced_words",
     "Rotation": "auxtask.tasks.rotation",
     "Run": "auxtask.runs.folder",
@@ -196,6 +206,8 @@ _HOME = {
     "SameIdentity": "auxtask.tasks.same_identity",
     "SamePair": "auxtask.tasks.same_pair",
     "Shifts": "auxtask.data.shifts",
+    "StackedAutoencoders": "auxtask.tasks.stacked_autoencoders",
+    "StackedRbms": "auxtask.tasks.stacked_rbms",
     "StandardisedLayers": "auxtask.evaluation.layer_features",
     "StepClock": "auxtask.runs.speed",
     "SupervisedContrastive": "auxtask.losses.supervised_contrastive",
@@ -265,6 +277,7 @@ _HOME = {
     "plot_depth": "auxtask.runs.transfer_figures",
     "plot_freeze_map": "auxtask.runs.figures",
     "plot_mistakes": "auxtask.runs.figures",
+    "plot_reconstructions": "auxtask.runs.image_figures",
     "plot_results": "auxtask.runs.figures",
     "plot_roc": "auxtask.runs.figures",
     "plot_spread": "auxtask.runs.transfer_figures",
@@ -277,6 +290,7 @@ _HOME = {
     "probe_by_depth": "auxtask.evaluation.depth",
     "pytorch_steps_per_second": "auxtask.runs.speed",
     "ratio_row": "auxtask.runs.speed",
+    "rbm_backbone": "auxtask.backbones.small_nets",
     "read_description": "auxtask.backbones.description",
     "refuse_overlap": "auxtask.data.overlap",
     "remembered": "auxtask.evaluation.text_arms",

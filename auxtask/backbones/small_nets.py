@@ -1,9 +1,9 @@
-"""Small networks for small pictures: plain convolutions, and the fully connected net that is their foil."""
+"""Small networks for small pictures: plain convolutions, and the fully connected nets that are their foil."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from auxtask.backbones.seeds import seed_stream
 from auxtask.framework import keras
@@ -113,6 +113,57 @@ def dense_backbone(
         if dropout:
             x = layers.AlphaDropout(dropout, seed=next(seeds), name=f"{name_here}_dropout")(x)
             groups[name_here].append(f"{name_here}_dropout")
+    model = keras.Model(inputs, x, name=name)
+    set_groups(model, groups)
+    return model
+
+
+def rbm_backbone(
+    shape: tuple[int, int, int] = (28, 28, 1),
+    units: Sequence[int] = (256,),
+    visible: Literal["bernoulli", "gaussian"] = "bernoulli",
+    seed: int | None = None,
+    name: str = "rbm_backbone",
+) -> keras.Model:
+    """Make an untrained fully connected network with sigmoid units, as a stack of restricted Boltzmann machines has.
+
+    Start weights are small (Hinton, "A Practical Guide to Training Restricted Boltzmann Machines", 2010), but
+    ten times his 0.01: short trainings with Adam then learn more.
+
+    Parameters
+    ----------
+    shape : (height, width, channels)
+        Of the input: float32 or uint8, 0 to 255.
+    units : sequence of int
+        Of each hidden layer; the last is the number of features.
+    visible : {"bernoulli", "gaussian"}
+        What pixels become: numbers from 0 to 1, or standardised by one mean and variance, which training sets (one
+        for each pixel would blow up those that hardly vary).
+    seed : int, optional
+        Of the start weights.
+
+    Returns
+    -------
+    keras.Model
+        Output float32 [n, units[-1]], 0 to 1. Groups `hidden1` to one per layer.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of range.
+    """
+    _check(shape, "units", units, 0)
+    if visible not in ("bernoulli", "gaussian"):
+        raise ValueError(f"visible={visible!r}: expected 'bernoulli' or 'gaussian'")
+    seeds = seed_stream(seed)
+    scale = layers.Normalization(axis=None, name="scale") if visible == "gaussian" else None
+    inputs = layers.Input(shape, name="image")
+    x = layers.Flatten(name="flatten")((scale or layers.Rescaling(1 / 255, name="scale"))(inputs))
+    groups: dict[str, list[str]] = {}
+    for depth, width in enumerate(units, 1):
+        start = keras.initializers.RandomNormal(stddev=0.1, seed=next(seeds))
+        x = layers.Dense(width, "sigmoid", kernel_initializer=start, name=f"hidden{depth}")(x)
+        groups[f"hidden{depth}"] = [*(["scale", "flatten"] if depth == 1 else []), f"hidden{depth}"]
     model = keras.Model(inputs, x, name=name)
     set_groups(model, groups)
     return model
