@@ -109,8 +109,8 @@ class Rbm(AuxiliaryTask):
         rows, seed = batch
         data = self.visible(rows)
         chains = self._state.chains if training else None
-        # From the data, visible units at their means make far better features than drawn ones (on digits a probe of 98
-        # against 94 %), as the practical guide says; chains that go on must draw, or they are no sample.
+        # From the data, visible units are taken at their means, as the practical guide says; chains that go on must
+        # draw, or they are no sample.
         dream = self.gibbs(data if chains is None else chains, seed, sample=chains is not None)
         if chains is not None:
             chains.assign(dream)

@@ -14,7 +14,7 @@ from PIL import Image
 from auxtask.backbones.conv import residual_backbone
 from auxtask.backbones.language import language_backbone
 from auxtask.backbones.language_config import LanguageConfig
-from auxtask.backbones.small_nets import conv_backbone
+from auxtask.backbones.small_nets import conv_backbone, dense_backbone, rbm_backbone
 from auxtask.data.corpora import Corpus
 from auxtask.data.face_pairs import FacePairs
 from auxtask.data.faces import FaceData
@@ -23,6 +23,7 @@ from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras
 from auxtask.losses.supervised_contrastive import SupervisedContrastive
+from auxtask.tasks.autoencoder import Autoencoder
 from auxtask.tasks.masked_words import MaskedWords
 from auxtask.tasks.replaced_words import ReplacedWords
 from auxtask.tasks.rotation import Rotation
@@ -30,6 +31,8 @@ from auxtask.tasks.same_document import SameDocument
 from auxtask.tasks.same_face import SameFace
 from auxtask.tasks.same_identity import SameIdentity
 from auxtask.tasks.same_pair import SamePair
+from auxtask.tasks.stacked_autoencoders import StackedAutoencoders
+from auxtask.tasks.stacked_rbms import StackedRbms
 
 WORDS = [
     "ship",
@@ -98,6 +101,18 @@ def rotation() -> tuple[Any, Any]:
     return Rotation(small_conv(), batch_size=16), pictures()
 
 
+def autoencoder() -> tuple[Any, Any]:
+    return Autoencoder(small_conv(), noise=0.2, batch_size=16), pictures()
+
+
+def stacked_autoencoders() -> tuple[Any, Any]:
+    return StackedAutoencoders(dense_backbone((12, 12, 1), (12, 6), seed=0), batch_size=16), pictures()
+
+
+def stacked_rbms() -> tuple[Any, Any]:
+    return StackedRbms(rbm_backbone((12, 12, 1), (12, 6), seed=0), batch_size=16), pictures()
+
+
 def same_identity() -> tuple[Any, Any]:
     def as_float(photos: Any, seed: Any) -> Any:
         return keras.backend.cast(photos[:, 2:26, 2:26], "float32")
@@ -135,6 +150,9 @@ def replaced_words() -> tuple[Any, Any]:
 
 TASKS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "rotation": rotation,
+    "autoencoder": autoencoder,
+    "stacked_autoencoders": stacked_autoencoders,
+    "stacked_rbms": stacked_rbms,
     "same_identity": same_identity,
     "same_face": same_face,
     "same_pair": same_pair,
