@@ -173,8 +173,11 @@ def check(config: Config, run: at.Run) -> at.ImageData:
     for text in data.notes:
         run.note(text)
     dropped = sorted(set(config.labels) - set(budgets_of(config, data)))
-    if dropped:
-        run.note(f"labels={','.join(map(str, dropped))} dropped: {data.name} has too few pictures of a class")
+    if dropped and not config.quick:
+        run.note(
+            f"labels={','.join(map(str, dropped))} dropped: {data.name} has {data.train.counts.min()} pictures of a "
+            f"class to learn from, and at least two of each of its {len(data.names)} classes are drawn"
+        )
     return data
 
 
