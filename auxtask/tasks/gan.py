@@ -101,7 +101,7 @@ class Gan(ImageTask):
 
     def batch_loss(self, batch: Any, training: bool) -> dict[str, tf.Tensor]:
         """Give both sides' losses and how they stand; nothing is penalised."""
-        return self._values(*self._judged(*batch, training=training)[1:])
+        return self._values(*self._judged(batch, training)[1:])
 
     def gradients(self, batch: Any) -> tuple[Mapping[str, tf.Tensor], list[tuple[Any, Any]]]:
         """Give the discriminator's gradients of its loss, and the generator's of its own, from one pass through both.
@@ -112,7 +112,7 @@ class Gan(ImageTask):
         makers = self.generator.trainable_variables
         with tf.GradientTape(persistent=True) as tape:
             with tf.GradientTape() as inner:
-                shown, images, samples, odds = self._judged(*batch, training=True, watch=inner.watch)
+                shown, images, samples, odds = self._judged(batch, True, inner.watch)
                 total_odds = tf.reduce_sum(tf.split(odds, 2)[0])
             # Of pictures alone, as if they went from -1 to 1.
             slopes = tf.split(inner.gradient(total_odds, shown), 2)[0] * 127.5
@@ -165,13 +165,14 @@ class Gan(ImageTask):
         return super().facts(data, validation) | about
 
     def _judged(
-        self, images: tf.Tensor, seed: tf.Tensor, training: bool, watch: Callable[[Any], None] | None = None
+        self, batch: tuple[tf.Tensor, tf.Tensor], training: bool, watch: Callable[[Any], None] | None = None
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """Give what the discriminator saw, the pictures, the samples, and its odds: first of pictures, then of samples.
 
         One call judges both: BatchNorm then has the same statistics for both sides, which alone must not tell them
         apart.
         """
+        images, seed = batch
         latent = tf.random.stateless_normal((tf.shape(images)[0], self.latent), seed)
         samples = self.generator(latent, training=training)
         shown = tf.concat([images, samples], axis=0)
