@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from auxtask.data.augmentation import Augmentation as Augmentation
     from auxtask.data.cooccurrence import cooccurrence_vectors as cooccurrence_vectors
     from auxtask.data.corpora import Corpus as Corpus
+    from auxtask.data.crops import Crops as Crops
     from auxtask.data.duplicates import drop_duplicates as drop_duplicates
+    from auxtask.data.face_classes import lfw_image_data as lfw_image_data
     from auxtask.data.face_pairs import FacePairs as FacePairs
     from auxtask.data.faces import FaceData as FaceData
     from auxtask.data.identity_batches import batch_size as batch_size
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from auxtask.deployment.loading import people_seen as people_seen
     from auxtask.deployment.photo_classifier import PhotoClassifier as PhotoClassifier
     from auxtask.deployment.text_classifier import TextClassifier as TextClassifier
+    from auxtask.evaluation.arm_classifier import arm_classifier as arm_classifier
     from auxtask.evaluation.arms import rotated_arm as rotated_arm
     from auxtask.evaluation.comparison import Comparison as Comparison
     from auxtask.evaluation.comparison import Examples as Examples
@@ -75,8 +78,10 @@ if TYPE_CHECKING:
     from auxtask.evaluation.learning_curves import LearningCurve as LearningCurve
     from auxtask.evaluation.learning_curves import model_accuracy as model_accuracy
     from auxtask.evaluation.learning_curves import time_to_reach as time_to_reach
+    from auxtask.evaluation.neighbours import log_neighbours as log_neighbours
     from auxtask.evaluation.network_arms import linear_arm as linear_arm
     from auxtask.evaluation.network_arms import network_arm as network_arm
+    from auxtask.evaluation.principal_components import principal_components as principal_components
     from auxtask.evaluation.probes import against_strangers as against_strangers
     from auxtask.evaluation.probes import logistic_head as logistic_head
     from auxtask.evaluation.probes import nearest_mean_head as nearest_mean_head
@@ -109,6 +114,7 @@ if TYPE_CHECKING:
     from auxtask.framework import keras as keras
     from auxtask.framework import tf as tf
     from auxtask.losses.contrastive import Contrastive as Contrastive
+    from auxtask.losses.cross_correlation import CrossCorrelation as CrossCorrelation
     from auxtask.losses.margin_softmax import MarginSoftmax as MarginSoftmax
     from auxtask.losses.pair_logistic import PairLogistic as PairLogistic
     from auxtask.losses.supervised_contrastive import SupervisedContrastive as SupervisedContrastive
@@ -123,6 +129,7 @@ if TYPE_CHECKING:
     from auxtask.runs.figures import plot_roc as plot_roc
     from auxtask.runs.folder import Run as Run
     from auxtask.runs.image_figures import plot_reconstructions as plot_reconstructions
+    from auxtask.runs.picture_figures import plot_samples as plot_samples
     from auxtask.runs.program import run as run
     from auxtask.runs.speed import StepClock as StepClock
     from auxtask.runs.speed import pytorch_steps_per_second as pytorch_steps_per_second
@@ -135,8 +142,10 @@ if TYPE_CHECKING:
     from auxtask.runs.verdict_report import report_verdicts as report_verdicts
     from auxtask.tasks.autoencoder import Autoencoder as Autoencoder
     from auxtask.tasks.auxiliary_task import AuxiliaryTask as AuxiliaryTask
+    from auxtask.tasks.barlow_twins import BarlowTwins as BarlowTwins
     from auxtask.tasks.checking import check_task as check_task
     from auxtask.tasks.filled_blanks import fill_blank as fill_blank
+    from auxtask.tasks.gan import Gan as Gan
     from auxtask.tasks.greedy import GreedyTask as GreedyTask
     from auxtask.tasks.image_task import ImageTask as ImageTask
     from auxtask.tasks.masked_words import MaskedWords as MaskedWords
@@ -147,6 +156,7 @@ if TYPE_CHECKING:
     from auxtask.tasks.same_face import SameFace as SameFace
     from auxtask.tasks.same_identity import SameIdentity as SameIdentity
     from auxtask.tasks.same_pair import SamePair as SamePair
+    from auxtask.tasks.simclr import SimClr as SimClr
     from auxtask.tasks.stacked_autoencoders import StackedAutoencoders as StackedAutoencoders
     from auxtask.tasks.stacked_rbms import StackedRbms as StackedRbms
     from auxtask.training.callbacks import BestWeights as BestWeights
@@ -171,17 +181,21 @@ _HOME = {
     "Augmentation": "auxtask.data.augmentation",
     "Autoencoder": "auxtask.tasks.autoencoder",
     "AuxiliaryTask": "auxtask.tasks.auxiliary_task",
+    "BarlowTwins": "auxtask.tasks.barlow_twins",
     "BestWeights": "auxtask.training.callbacks",
     "Budget": "auxtask.training.callbacks",
     "Comparison": "auxtask.evaluation.comparison",
     "Contrastive": "auxtask.losses.contrastive",
     "Corpus": "auxtask.data.corpora",
+    "Crops": "auxtask.data.crops",
+    "CrossCorrelation": "auxtask.losses.cross_correlation",
     "Curve": "auxtask.evaluation.learning_curves",
     "DocumentSpans": "auxtask.data.text_spans",
     "EncodedTexts": "auxtask.data.text_batches",
     "Examples": "auxtask.evaluation.comparison",
     "FaceData": "auxtask.data.faces",
     "FacePairs": "auxtask.data.face_pairs",
+    "Gan": "auxtask.tasks.gan",
     "GreedyTask": "auxtask.tasks.greedy",
     "GroupRates": "auxtask.training.optimizers",
     "ImageData": "auxtask.data.image_data",
@@ -206,6 +220,7 @@ _HOME = {
     "SameIdentity": "auxtask.tasks.same_identity",
     "SamePair": "auxtask.tasks.same_pair",
     "Shifts": "auxtask.data.shifts",
+    "SimClr": "auxtask.tasks.simclr",
     "StackedAutoencoders": "auxtask.tasks.stacked_autoencoders",
     "StackedRbms": "auxtask.tasks.stacked_rbms",
     "StandardisedLayers": "auxtask.evaluation.layer_features",
@@ -223,6 +238,7 @@ _HOME = {
     "WeightedSum": "auxtask.losses.weighted_sum",
     "against_strangers": "auxtask.evaluation.probes",
     "application_backbone": "auxtask.backbones.applications",
+    "arm_classifier": "auxtask.evaluation.arm_classifier",
     "as_dataset": "auxtask.training.inputs",
     "augmented": "auxtask.data.shifts",
     "batch_size": "auxtask.data.identity_batches",
@@ -232,11 +248,11 @@ _HOME = {
     "checkpoint_folder": "auxtask.backbones.checkpoint_files",
     "chosen_arm": "auxtask.evaluation.text_arms",
     "conv_backbone": "auxtask.backbones.small_nets",
+    "cooccurrence_vectors": "auxtask.data.cooccurrence",
     "copy_weights": "auxtask.transfer.cloning",
     "cut_at": "auxtask.transfer.cutting",
     "cuts": "auxtask.transfer.cutting",
     "dense_backbone": "auxtask.backbones.small_nets",
-    "cooccurrence_vectors": "auxtask.data.cooccurrence",
     "drop_duplicates": "auxtask.data.duplicates",
     "embed": "auxtask.backbones.embedding",
     "embed_texts": "auxtask.backbones.text_features",
@@ -256,9 +272,11 @@ _HOME = {
     "language_backbone": "auxtask.backbones.language",
     "language_model": "auxtask.backbones.language",
     "layer_groups": "auxtask.transfer.groups",
+    "lfw_image_data": "auxtask.data.face_classes",
     "linear_arm": "auxtask.evaluation.network_arms",
     "load": "auxtask.deployment.loading",
     "log_mixture": "auxtask.evaluation.text_arms",
+    "log_neighbours": "auxtask.evaluation.neighbours",
     "log_probe": "auxtask.evaluation.text_arms",
     "log_probes": "auxtask.evaluation.text_arms",
     "log_tfidf": "auxtask.evaluation.tfidf",
@@ -280,12 +298,14 @@ _HOME = {
     "plot_reconstructions": "auxtask.runs.image_figures",
     "plot_results": "auxtask.runs.figures",
     "plot_roc": "auxtask.runs.figures",
+    "plot_samples": "auxtask.runs.picture_figures",
     "plot_spread": "auxtask.runs.transfer_figures",
     "plot_time_saved": "auxtask.runs.transfer_figures",
     "plot_verdicts": "auxtask.runs.transfer_figures",
     "plot_weights": "auxtask.runs.transfer_figures",
     "pooled": "auxtask.backbones.pooling",
     "predict_views": "auxtask.backbones.embedding",
+    "principal_components": "auxtask.evaluation.principal_components",
     "probe_arm": "auxtask.evaluation.text_arms",
     "probe_by_depth": "auxtask.evaluation.depth",
     "pytorch_steps_per_second": "auxtask.runs.speed",

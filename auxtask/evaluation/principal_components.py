@@ -1,0 +1,42 @@
+"""Principal components: the oldest way to get features without labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["principal_components"]
+
+
+def principal_components(rows: np.ndarray, num_reference: int, num_components: int = 50) -> np.ndarray:
+    """Give each row's coordinates along the directions of most variance, each of variance 1 (whitened).
+
+    Parameters
+    ----------
+    rows : number [n, ...]
+        Flattened.
+    num_reference : int
+        The first so many rows give mean and directions; no test item, and no label is needed.
+    num_components : int
+        At most; fewer, if the reference has no more.
+
+    Returns
+    -------
+    float32 [n, num_components]
+
+    Raises
+    ------
+    ValueError
+        Fewer than two reference rows, or no component.
+    """
+    if not 2 <= num_reference <= len(rows) or num_components < 1:
+        raise ValueError(
+            f"num_reference={num_reference}, num_components={num_components}: from 2 to {len(rows)}, and at least 1"
+        )
+    flat = np.asarray(rows, np.float32).reshape(len(rows), -1)
+    centred = flat - flat[:num_reference].mean(axis=0)
+    # Eigenvectors of the covariance: its side is the number of pixels, however many rows there are.
+    covariance = np.cov(centred[:num_reference], rowvar=False, dtype=np.float64).reshape(flat.shape[1], -1)
+    variances, directions = np.linalg.eigh(covariance)
+    order = np.argsort(variances)[::-1][:num_components]
+    order = order[variances[order] > 1e-9 * variances.max()]
+    return (centred @ directions[:, order] / np.sqrt(variances[order])).astype(np.float32)

@@ -1,0 +1,314 @@
+"""Learn from pictures without labels, then classify with a few hundred: seven ways, one encoder, one table.
+
+Auxiliary task: `method=`, of pictures alone: give them back, tell them from made-up ones, say how far they were
+turned, find the other view of the same one.
+Target task: their classes, with 100 to 1,000 labels.
+
+    auxtask run unsupervised_pretraining --data-root DIR                                # Fashion-MNIST by SimCLR
+    auxtask run unsupervised_pretraining method=all equal=epochs --data-root DIR        # the table of all methods
+    auxtask run unsupervised_pretraining method=gan,rotation equal=seconds length=5min
+    auxtask run unsupervised_pretraining dataset=folder path=DIR                        # yours; DIR/unlabelled/ is free
+    auxtask run unsupervised_pretraining                                                # without data: digits
+
+The method to claim is picked by labels of training pictures that are held out, its arm by the labels at hand. The run
+folder keeps `pretrained/METHOD/` of each, and `backbone/`: that of the method picked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import auxtask as at
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is used for a kind of picture: guesses, until a search on held-out labels has been run."""
+
+    stages: tuple[int, ...]  # filters of the encoder's stages
+    crops: at.Crops  # of the two methods with views
+    shifts: at.Shifts  # of all others, and where labels train a network
+    length: dict[str, str]  # of pretraining, by equal=
+    tune: tuple[int, int]  # epochs, and batches of 32 in each, wherever labels train a network
+
+
+DIGITS = Kind(
+    (16, 32, 64), at.Crops((0.5, 1.0), flip=False), at.Shifts(1, flip=False),
+    {"epochs": "100epochs", "seconds": "30s"}, (12, 25),
+)  # fmt: skip
+FASHION = Kind((32, 64, 128), at.Crops(), at.Shifts(2), {"epochs": "12epochs", "seconds": "10min"}, (12, 50))
+PHOTOS = Kind((32, 64, 128), at.Crops(), at.Shifts(4), {"epochs": "12epochs", "seconds": "15min"}, (12, 50))
+KINDS = {"digits": DIGITS, "fashion_mnist": FASHION}
+
+
+# A method is a task made of (encoder, kind, seed), and the learning rate at which it is trained.
+def _shifted(name: str, **settings: Any) -> Callable[..., Any]:
+    return lambda encoder, kind, seed: getattr(at, name)(encoder, augment=kind.shifts, seed=seed, **settings)
+
+
+def _viewed(name: str) -> Callable[..., Any]:
+    return lambda encoder, kind, seed: getattr(at, name)(encoder, augment=kind.crops, seed=seed)
+
+
+METHODS: dict[str, tuple[Callable[..., Any], float]] = {
+    "autoencoder": (_shifted("Autoencoder", noise=0.3), 1e-3),
+    "gan": (_shifted("Gan"), 5e-4),
+    "stacked_autoencoders": (lambda encoder, kind, seed: at.StackedAutoencoders(encoder, seed=seed), 1e-3),
+    "rbm": (lambda encoder, kind, seed: at.StackedRbms(encoder, seed=seed), 1e-3),
+    "rotation": (_shifted("Rotation"), 1e-3),
+    "simclr": (_viewed("SimClr"), 2e-3),
+    "barlow_twins": (_viewed("BarlowTwins"), 2e-3),
+}
+STRENGTHS = (0.003, 0.03, 0.3)  # of probes on standardised features: scikit-learn's C
+
+
+@dataclass(frozen=True)
+class Config:
+    """What can be set, as key=value."""
+
+    method: tuple[str, ...] = at.option(("simclr",), "one or more methods, or all", choices=("all", *METHODS))
+    dataset: str = at.option(
+        "auto",
+        "the pictures; auto: Fashion-MNIST if its files are found, else digits; lfw: photos of faces",
+        choices=("auto", "fashion_mnist", "digits", "lfw", "folder"),
+    )
+    path: str = at.option("", "dataset=folder: a folder with a sub-folder per class, and perhaps unlabelled/")
+    equal: str = at.option(
+        "epochs", "methods get as many passes over the pictures, or as much time", choices=("epochs", "seconds")
+    )
+    length: str = at.option("", "of each pretraining, as 20epochs or 10min; empty: the dataset's own")
+    labels: tuple[int, ...] = at.option((100, 200, 1000), "labelled pictures in all, balanced")
+    draws: int = at.option(5, "how often labels are drawn")
+    quick: bool = at.option(False, "about a minute: to see that everything runs")
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done."""
+        if not self.method or not self.labels or self.draws < 1:
+            raise ValueError(f"method, labels and draws={self.draws}: at least one of each")
+        if (self.dataset == "folder") != bool(self.path):
+            raise ValueError("dataset=folder needs path=DIR, with a sub-folder of pictures per class; others take none")
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The target task: items are positions in `images`, and pictures that are tested come last."""
+
+    images: np.ndarray
+    pool: at.Examples  # what labels are drawn from
+    held_out: at.Examples  # whose labels pick the method
+    test: at.Examples
+    budgets: tuple[int, ...]
+    mirror: bool  # whether mirror images show the same class
+
+    @property
+    def num_seen(self) -> int:
+        """Count the pictures, the first ones, by which features may be standardised."""
+        return len(self.images) - len(self.test)
+
+
+def main(config: Config, run: at.Run) -> None:
+    """Data, pretraining by each method, the pick of a method, and the comparison of all arms."""
+    with run.stage("data"):
+        data = check(config, run)
+    kind, target = KINDS.get(data.name, PHOTOS), make_target(config, run, data)
+    names = tuple(METHODS) if "all" in config.method else config.method
+    run.note("lengths, rates and augmentation are guesses, the same for every run: no search has chosen them yet")
+    backbones = {name: pretrained(config, run, name, kind, data) for name in names}
+    with run.stage("features"):
+        layers = {name: features(one, target) for name, one in backbones.items()}
+        untrained = features(at.reuse(backbones[names[0]], init="random", seed=run.seed), target)
+    probes = {name: at.log_probes(rows, STRENGTHS) for name, rows in layers.items()}
+    with run.stage("pick of a method"):
+        picked = pick(config, run, target, {name: at.scored_arm(probe) for name, probe in probes.items()})
+    at.save_backbone(backbones[picked], run.folder / "backbone", {"method": picked})
+    families = {"pixels": pixel_probes(target, None), "pca": pixel_probes(target, 50)}
+    for name, rows in layers.items():
+        families[arm_name(names, name, "knn")] = {
+            k: at.remembered(at.log_neighbours(rows["last"], k)) for k in (1, 5, 20)
+        }
+        families[arm_name(names, name, "probe")] = probes[name]
+    networks, tuned = make_networks(config, run, kind, target, backbones), []  # type: dict[str, Any], list[Any]
+    ours = [name for name in (*families, *networks) if name in claimable(names, picked)]
+    with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
+        draws = min(config.draws, 2) if config.quick else config.draws
+        results = at.Comparison(
+            {name: at.scored_arm(family) for name, family in families.items()}
+            | {"random_frozen": at.probe_arm(untrained, STRENGTHS)}
+            | networks,
+            target.budgets, draws, target.test, pool=target.pool, budget_unit="labels", metric="accuracy",
+            per_class=False, seed=run.seed, run=run,
+            # Of many methods each trains its network for the first 2 draws only; the method picked, for all.
+            arm_draws={name: min(draws, 2) for name in networks if name != "scratch" and name not in ours},
+            chosen=at.chosen_arm(
+                {name: families[name] for name in ours if name in families},
+                {
+                    name: at.arm_classifier(networks[name], target.pool.names, run.seed)
+                    for name in ours if name in networks
+                },
+            ),
+        ).run(bar.update)  # fmt: skip
+    at.report_comparison(run, results, tuned)
+
+
+def check(config: Config, run: at.Run) -> at.ImageData:
+    """Read the pictures and say what is odd about them (also `auxtask validate`)."""
+    wanted = config.dataset == "fashion_mnist"
+    if config.dataset == "folder":
+        data = at.ImageData.from_folder(config.path, seed=run.seed)
+    elif config.dataset == "lfw":
+        if run.data_root is None:
+            raise ValueError("dataset=lfw needs --data-root DIR (or AUXTASK_DATA) with DIR/faces/lfw/<person>/<photo>")
+        data = at.lfw_image_data(run.data_root, seed=run.seed)
+    elif wanted or (config.dataset == "auto" and at.fashion_mnist_folder(run.data_root) is not None):
+        data = at.ImageData.fashion_mnist(run.data_root, download=wanted)
+    else:
+        data = at.ImageData.digits(seed=run.seed)
+        run.note("scikit-learn's digits, 8 x 8 pixels; for Fashion-MNIST give a data root with its files: --data-root")
+    for text in data.notes:
+        run.note(text)
+    dropped = sorted(set(config.labels) - set(budgets_of(config, data)))
+    if dropped and not config.quick:
+        run.note(
+            f"labels={','.join(map(str, dropped))} dropped: {data.name} has {data.train.counts.min()} pictures of a "
+            f"class to learn from, and at least two of each of its {len(data.names)} classes are drawn"
+        )
+    return data
+
+
+def held_out_size(data: at.ImageData) -> int:
+    """Give how many labelled pictures are held out to pick the method: a fifth, at most 1,000."""
+    return min(1000, data.train.most_balanced // 5)
+
+
+def budgets_of(config: Config, data: at.ImageData) -> tuple[int, ...]:
+    """Give the numbers of labels for which there are pictures, two of each class or more."""
+    few, classes = held_out_size(data), len(data.names)
+    most = (data.train.most_balanced - few) // classes * classes
+    budgets = tuple(sorted(n for n in set(config.labels) if 2 * classes <= n <= most))
+    if not budgets:
+        raise ValueError(
+            f"labels={','.join(map(str, config.labels))}: {data.name} has {most} pictures to draw labels from in equal "
+            f"numbers, and the {classes} classes need {2 * classes}"
+        )
+    return budgets[:1] if config.quick else budgets
+
+
+def make_target(config: Config, run: at.Run, data: at.ImageData) -> Target:
+    """Lay pictures out: those that labels are drawn from, those whose labels pick the method, those tested."""
+    budgets, few = budgets_of(config, data), held_out_size(data)
+    # A fixed part of a large training set is enough to draw from; all of it is pretrained on.
+    size = min(data.train.most_balanced, few + max(3 * max(budgets), 2000))
+    drawn = data.train.take(data.train.balanced(size, run.seed))
+    labels = np.concatenate([drawn.labels[few:], drawn.labels[:few], data.test.labels])
+    images = np.concatenate([drawn.images[few:], drawn.images[:few], data.test.images])
+    rows = np.split(np.arange(len(images)), [size - few, size])
+    parts = [at.Examples(i, labels[i], data.names, i) for i in rows]
+    return Target(images, parts[0], parts[1], parts[2], budgets, KINDS.get(data.name, PHOTOS).shifts.flip)
+
+
+def pretrained(config: Config, run: at.Run, name: str, kind: Kind, data: at.ImageData) -> at.Model:
+    """Learn from all training pictures without labels, or take what an interrupted run has learned (--resume)."""
+    folder = run.folder / "pretrained" / name
+
+    def train() -> dict[str, Any]:
+        make, rate = METHODS[name]
+        task = make(at.conv_backbone(data.shape, kind.stages, dropout=0.0, seed=run.seed), kind, run.seed)
+        everything = np.concatenate([data.train.images, data.unlabelled])
+        # Of many pictures a few are watched only; of few, none can be spared.
+        seen, watched = (everything[:-500], everything[-500:]) if len(everything) > 5000 else (everything, None)
+        length = config.length or ("20steps" if config.quick else kind.length[config.equal])
+        began = time.perf_counter()
+        backbone = task.pretrain(
+            seen, watched, budget=length, learning_rate=rate, callbacks=run.callbacks(label=name), seed=run.seed
+        )
+        seconds = time.perf_counter() - began
+        show(run, name, task, data.test.images[:12])
+        at.save_backbone(backbone, folder, task.pretraining.provenance)
+        return {"seconds": np.array(seconds)}
+
+    with run.stage(f"pretraining: {name}"):
+        seconds = float(run.cell(f"pretraining-{name}", train)["seconds"])
+    run.add_rows([{"arm": name, "metric": "seconds_pretraining", "mean": seconds}])
+    return at.load(folder)
+
+
+def show(run: at.Run, name: str, task: Any, images: np.ndarray) -> None:
+    """Draw the training's curves, and what the task makes of pictures, where it makes any."""
+    run.figure(f"{name} curves", at.plot_curves(task.pretraining.history, name))
+    if hasattr(task, "samples"):
+        run.figure(f"{name} samples", at.plot_samples({"pictures": images, "made up": task.samples(48, run.seed)}))
+    if hasattr(task, "reconstruct"):
+        run.figure(f"{name} back", at.plot_samples({"pictures": images, "given back": task.reconstruct(images)}))
+    for text in getattr(task, "warnings", ()):
+        run.note(f"{name}: {text}")
+
+
+def features(backbone: at.Model, target: Target) -> dict[str, np.ndarray]:
+    """Give tables of features among which the labels choose: the last depth, all depths, and all with their places."""
+    pooled, placed = (at.image_features(backbone, target.images, mirror=target.mirror, grid=grid) for grid in (1, 2))
+    tables = {
+        "last": list(pooled.values())[-1],
+        "all": np.concatenate(list(pooled.values()), axis=1),
+        "places": np.concatenate(list(placed.values()), axis=1),
+    }
+    return at.StandardisedLayers(tables, target.num_seen).rows  # by pictures that are not tested
+
+
+def pixel_probes(target: Target, num_components: int | None) -> dict[Any, Any]:
+    """Give probes of the pixels, or of their principal components."""
+    if num_components is None:
+        return at.log_probes({"pixels": target.images.reshape(len(target.images), -1) / 255.0}, (0.01, 0.1, 1.0))
+    return at.log_probes({"pca": at.principal_components(target.images, target.num_seen, num_components)}, STRENGTHS)
+
+
+def pick(config: Config, run: at.Run, target: Target, arms: dict[str, Any]) -> str:
+    """Name the method whose probe is best on the labels held out, in the mean over budgets: no test label is used."""
+    results = at.Comparison(
+        arms, target.budgets, 2, target.held_out, pool=target.pool, budget_unit="labels", metric="accuracy",
+        per_class=False, baseline=None, variant="held_out", seed=run.seed,
+    ).run()  # fmt: skip
+    means = {name: np.mean([results.row(name, n)["mean"] for n in target.budgets]) for name in arms}
+    picked = max(means, key=lambda name: float(means[name]))
+    run.add_rows(results.rows)
+    said = ", ".join(f"{name} {100 * mean:.1f}" for name, mean in means.items())
+    run.note(f"picked: {picked}, by the labels of {len(target.held_out)} training pictures held out ({said} %)")
+    return picked
+
+
+def arm_name(names: tuple[str, ...], method: str, arm: str) -> str:
+    """Give what an arm is called: of one method as it is, of several with the method's name."""
+    return arm if len(names) == 1 else f"{method}.{arm}"
+
+
+def claimable(names: tuple[str, ...], picked: str) -> list[str]:
+    """Give the arms that may be chosen: those of the method picked, and what needs none."""
+    return ["pixels", "pca", *(arm_name(names, picked, arm) for arm in ("knn", "probe", "probe_then_tune"))]
+
+
+def make_networks(
+    config: Config, run: at.Run, kind: Kind, target: Target, backbones: dict[str, at.Model]
+) -> dict[str, Any]:
+    """Give the arms that train a network: the same augmentation, and as many epochs."""
+    epochs, batches = (2, 5) if config.quick else kind.tune
+    network = partial(
+        at.network_arm, images=target.images, augment=kind.shifts, epoch_batches=batches, crop=1.0,
+        mirror=target.mirror, train_metric="train_accuracy",
+    )  # fmt: skip
+    cosine = partial(at.keras.optimizers.schedules.CosineDecay, decay_steps=epochs * batches)
+    names = tuple(backbones)
+    return {"scratch": network(backbones[names[0]], plan=at.Plan.scratch(epochs, cosine(3e-3)), init="random")} | {
+        arm_name(names, name, "probe_then_tune"): network(
+            one, plan=at.Plan.full(epochs, cosine(5e-4)), start=at.logistic_head
+        )
+        for name, one in backbones.items()
+    }
+
+
+if __name__ == "__main__":
+    at.run(main, Config)

@@ -1,0 +1,55 @@
+"""The recipe of unsupervised pretraining as users run it: on the digits that come along, and with bad input."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import auxtask as at
+from auxtask.runs.catalogue import find_program, load_program
+from auxtask.runs.program import run_program, validate_program
+
+
+def recipe(*words: object, validate: bool = False) -> int:
+    load = partial(load_program, find_program("unsupervised_pretraining"))
+    call = validate_program if validate else run_program
+    return call(load, list(map(str, words)), usage="auxtask run unsupervised_pretraining")
+
+
+def test_a_quick_run_of_two_methods_leaves_one_table_a_pick_and_figures(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert recipe("dataset=digits", "method=gan,rotation", "quick=true", "length=3steps", "--out", out) == 0
+    result = json.loads((out / "result.json").read_text())
+    rows = {(row["arm"], row["budget"], row["metric"], row.get("variant")): row for row in result["rows"]}
+    of_methods = {f"{method}.{arm}" for method in ("gan", "rotation") for arm in ("knn", "probe", "probe_then_tune")}
+    for arm in {"pixels", "pca", "scratch", "random_frozen", "chosen"} | of_methods:
+        assert 0 <= rows[(arm, 100, "accuracy", None)]["mean"] <= 1
+    for method in ("gan", "rotation"):
+        assert rows[(method, None, "seconds_pretraining", None)]["mean"] > 0
+        assert (method, 100, "accuracy", "held_out") in rows  # what the method was picked by
+    assert rows[("pixels", 100, "accuracy", None)]["mean"] > 0.7
+    assert any(note.startswith("picked: ") and "held out" in note for note in result["notes"])
+    assert {"gan curves", "gan samples", "rotation curves", "results"} <= {p.stem for p in (out / "figures").iterdir()}
+    features = at.load(out / "backbone").predict(at.ImageData.digits().test.images, verbose=0)
+    assert np.isfinite(features).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["method=gann"], "gan"),
+        (["dataset=folder"], "path=DIR"),
+        (["path=here"], "dataset=folder"),
+        (["dataset=lfw"], "--data-root"),
+        (["dataset=digits", "labels=5000"], "digits has"),
+        (["draws=0"], "draws=0"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(words, said, capsys, monkeypatch) -> None:
+    monkeypatch.delenv("AUXTASK_DATA", raising=False)
+    assert recipe(*words, validate=True) == 2
+    assert said in (line := capsys.readouterr().err) and line.count("\n") == 1
