@@ -128,7 +128,6 @@ if TYPE_CHECKING:
     from auxtask.runs.figures import plot_results as plot_results
     from auxtask.runs.figures import plot_roc as plot_roc
     from auxtask.runs.folder import Run as Run
-    from auxtask.runs.image_figures import plot_reconstructions as plot_reconstructions
     from auxtask.runs.picture_figures import plot_samples as plot_samples
     from auxtask.runs.program import run as run
     from auxtask.runs.speed import StepClock as StepClock
@@ -295,7 +294,6 @@ _HOME = {
     "plot_depth": "auxtask.runs.transfer_figures",
     "plot_freeze_map": "auxtask.runs.figures",
     "plot_mistakes": "auxtask.runs.figures",
-    "plot_reconstructions": "auxtask.runs.image_figures",
     "plot_results": "auxtask.runs.figures",
     "plot_roc": "auxtask.runs.figures",
     "plot_samples": "auxtask.runs.picture_figures",

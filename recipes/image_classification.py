@@ -104,7 +104,7 @@ def main(config: Config, run: at.Run) -> None:
         "probe_then_tune": networks["probe_then_tune"],
     }
     arms = {name: arm for name, arm in arms.items() if not config.arms or name in config.arms}
-    rival = {"probe_then_tune": log_scores(networks["probe_then_tune"], data.names, run.seed)}
+    rival = {"probe_then_tune": at.arm_classifier(networks["probe_then_tune"], data.names, run.seed)}
     budgets = budgets_of(config, data)
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         results = at.Comparison(
@@ -221,15 +221,6 @@ def make_networks(
 def keep(kept: list[Any], train: at.Examples, result: Any) -> None:
     """Remember the last training alone: networks are large."""
     kept[:] = [result]
-
-
-def log_scores(arm: Any, names: tuple[str, ...], seed: int) -> Callable[..., np.ndarray]:
-    """Let an arm whose scores are probabilities be weighed by the labels at hand."""
-
-    def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-        return np.log(np.maximum(arm(at.Examples(train, labels, names), test, seed).scores, 1e-9))
-
-    return classify
 
 
 def linear_parts(

@@ -47,20 +47,36 @@ PHOTOS = Kind((32, 64, 128), at.Crops(), at.Shifts(4), {"epochs": "12epochs", "s
 KINDS = {"digits": DIGITS, "fashion_mnist": FASHION}
 
 
-# A method is a task made of (encoder, kind, seed), and the learning rate at which it is trained.
+# A method is a task made of (shape of pictures, kind, seed), and the learning rate at which it is trained. All have one
+# encoder but RBMs, whose layers are dense and sigmoid by definition.
+def encoder(shape: tuple[int, int, int], kind: Kind, seed: int) -> at.Model:
+    """Make the network that all methods train."""
+    return at.conv_backbone(shape, kind.stages, dropout=0.0, seed=seed)
+
+
 def _shifted(name: str, **settings: Any) -> Callable[..., Any]:
-    return lambda encoder, kind, seed: getattr(at, name)(encoder, augment=kind.shifts, seed=seed, **settings)
+    return lambda shape, kind, seed: getattr(at, name)(
+        encoder(shape, kind, seed), augment=kind.shifts, seed=seed, **settings
+    )
 
 
 def _viewed(name: str) -> Callable[..., Any]:
-    return lambda encoder, kind, seed: getattr(at, name)(encoder, augment=kind.crops, seed=seed)
+    return lambda shape, kind, seed: getattr(at, name)(encoder(shape, kind, seed), augment=kind.crops, seed=seed)
+
+
+def _stacked(shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
+    return at.StackedAutoencoders(encoder(shape, kind, seed), seed=seed)
+
+
+def _rbm(shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
+    return at.StackedRbms(at.rbm_backbone(shape, (500, 250), seed=seed))
 
 
 METHODS: dict[str, tuple[Callable[..., Any], float]] = {
     "autoencoder": (_shifted("Autoencoder", noise=0.3), 1e-3),
     "gan": (_shifted("Gan"), 5e-4),
-    "stacked_autoencoders": (lambda encoder, kind, seed: at.StackedAutoencoders(encoder, seed=seed), 1e-3),
-    "rbm": (lambda encoder, kind, seed: at.StackedRbms(encoder, seed=seed), 1e-3),
+    "stacked_autoencoders": (_stacked, 1e-3),
+    "rbm": (_rbm, 1e-2),
     "rotation": (_shifted("Rotation"), 1e-3),
     "simclr": (_viewed("SimClr"), 2e-3),
     "barlow_twins": (_viewed("BarlowTwins"), 2e-3),
@@ -218,7 +234,7 @@ def pretrained(config: Config, run: at.Run, name: str, kind: Kind, data: at.Imag
 
     def train() -> dict[str, Any]:
         make, rate = METHODS[name]
-        task = make(at.conv_backbone(data.shape, kind.stages, dropout=0.0, seed=run.seed), kind, run.seed)
+        task = make(data.shape, kind, run.seed)
         everything = np.concatenate([data.train.images, data.unlabelled])
         # Of many pictures a few are watched only; of few, none can be spared.
         seen, watched = (everything[:-500], everything[-500:]) if len(everything) > 5000 else (everything, None)

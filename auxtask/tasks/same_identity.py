@@ -11,8 +11,7 @@ import numpy as np
 from auxtask.data.identity_batches import identity_batches, num_batches_per_epoch
 from auxtask.evaluation.verification import Verification, verification
 from auxtask.framework import keras, tf
-from auxtask.losses.weighted_sum import WeightedSum
-from auxtask.tasks.auxiliary_task import AuxiliaryTask
+from auxtask.tasks.encoded_once import EncodedOnce
 from auxtask.tasks.identity_data import (
     IdentityData,
     checked_labels,
@@ -23,7 +22,7 @@ from auxtask.tasks.identity_data import (
 )
 
 
-class SameIdentity(AuxiliaryTask):
+class SameIdentity(EncodedOnce):
     """Learn embeddings in which items of the same identity are near, from identities alone.
 
     A batch is encoded once; the loss looks at all its pairs through one matrix product.
@@ -66,13 +65,6 @@ class SameIdentity(AuxiliaryTask):
         # All weights exist already, so checkpoints in Keras' own formats need no first batch.
         self.built = bool(encoder.built)
 
-    def set_objective(self, loss: Callable[[Any, Any], Any]) -> None:
-        """Replace the loss; a compiled task must be compiled again."""
-        if not callable(loss):
-            raise ValueError(f"loss must be callable (embeddings, labels), not {loss!r}")
-        self.objective = loss
-        self.log_means(["loss", *(loss.names if isinstance(loss, WeightedSum) else ())])
-
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor:
         """Give embeddings of unit length: float32 [n, d]."""
         embeddings = tf.cast(self.encoder(inputs, training=training), tf.float32)
@@ -86,17 +78,6 @@ class SameIdentity(AuxiliaryTask):
     def num_batches(self, data: IdentityData) -> int:
         """Count the batches that meet every identity with two or more items."""
         return num_batches_per_epoch(checked_labels(data), self.people)
-
-    def batch_loss(self, batch: Any, training: bool) -> dict[str, tf.Tensor]:
-        """Give the loss of a batch (items, identities), and its parts if it has some."""
-        items, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        if labels is None:
-            raise ValueError("a batch must be (items, identities); it has no identities")
-        embeddings = self(items, training=training)
-        if not isinstance(self.objective, WeightedSum):
-            return {"loss": self.objective(embeddings, labels)}
-        values = self.objective.values(embeddings, labels)
-        return dict(zip(self.objective.names, values, strict=True)) | {"loss": self.objective.total(values)}
 
     def prepare(self, data: IdentityData, validation: IdentityData | None, seed: int) -> None:
         """Refuse labels that do not fit and people on both sides; choose the items that set the threshold."""

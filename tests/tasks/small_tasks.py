@@ -24,6 +24,8 @@ from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras
 from auxtask.losses.supervised_contrastive import SupervisedContrastive
 from auxtask.tasks.autoencoder import Autoencoder
+from auxtask.tasks.barlow_twins import BarlowTwins
+from auxtask.tasks.gan import Gan
 from auxtask.tasks.masked_words import MaskedWords
 from auxtask.tasks.replaced_words import ReplacedWords
 from auxtask.tasks.rotation import Rotation
@@ -31,6 +33,7 @@ from auxtask.tasks.same_document import SameDocument
 from auxtask.tasks.same_face import SameFace
 from auxtask.tasks.same_identity import SameIdentity
 from auxtask.tasks.same_pair import SamePair
+from auxtask.tasks.simclr import SimClr
 from auxtask.tasks.stacked_autoencoders import StackedAutoencoders
 from auxtask.tasks.stacked_rbms import StackedRbms
 
@@ -113,6 +116,18 @@ def stacked_rbms() -> tuple[Any, Any]:
     return StackedRbms(rbm_backbone((12, 12, 1), (12, 6), seed=0), batch_size=16), pictures()
 
 
+def gan() -> tuple[Any, Any]:
+    return Gan(small_conv(), batch_size=16), pictures()
+
+
+def simclr() -> tuple[Any, Any]:
+    return SimClr(small_conv(), batch_size=16), pictures()
+
+
+def barlow_twins() -> tuple[Any, Any]:
+    return BarlowTwins(small_conv(), batch_size=16), pictures()
+
+
 def same_identity() -> tuple[Any, Any]:
     def as_float(photos: Any, seed: Any) -> Any:
         return keras.backend.cast(photos[:, 2:26, 2:26], "float32")
@@ -150,6 +165,9 @@ def replaced_words() -> tuple[Any, Any]:
 
 TASKS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "rotation": rotation,
+    "gan": gan,
+    "simclr": simclr,
+    "barlow_twins": barlow_twins,
     "autoencoder": autoencoder,
     "stacked_autoencoders": stacked_autoencoders,
     "stacked_rbms": stacked_rbms,
