@@ -47,16 +47,26 @@ def test_training_lowers_the_loss_keeps_the_groups_and_throws_the_head_away(meth
 
 
 @every_method
-def test_a_seed_gives_the_same_backbone_and_saving_keeps_it(method, tmp_path) -> None:
-    def trained(seed: int) -> at.Model:
-        return method(encoder(), CROPS, batch_size=64).pretrain(IMAGES, budget="2steps", seed=seed)
+def test_a_seed_gives_the_same_batches_and_the_same_first_steps(method) -> None:
+    def losses(seed: int) -> list[float]:
+        task = method(at.conv_backbone((8, 8, 1), stages=(8, 12), dropout=0.0, seed=0), CROPS, batch_size=64)
+        task.pretrain(IMAGES, budget="2steps", seed=seed)
+        return [row["loss"] for row in task.pretraining.history]
 
-    first, again, other = (trained(seed).predict(IMAGES, verbose=0) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
-    backbone = trained(1)
+    views = [next(iter(method(encoder(), CROPS, batch_size=64).batches(IMAGES, 1)))[0].numpy() for _ in range(2)]
+    np.testing.assert_array_equal(*views)
+    # Threads add in any order, so that last digits differ, which Adam's first steps make visible before long.
+    first, again, other = (losses(seed) for seed in (1, 1, 2))
+    np.testing.assert_allclose(first, again, rtol=1e-3)
+    assert not np.allclose(first, other, rtol=1e-3)
+
+
+@every_method
+def test_what_is_saved_is_equal_to_the_bit(method, tmp_path) -> None:
+    backbone = method(encoder(), CROPS, batch_size=64).pretrain(IMAGES, budget="2steps", seed=1)
     at.save_backbone(backbone, tmp_path / "backbone", {})
-    np.testing.assert_array_equal(at.load(tmp_path / "backbone").predict(IMAGES, verbose=0), first)
+    loaded = at.load(tmp_path / "backbone")
+    np.testing.assert_array_equal(loaded.predict(IMAGES, verbose=0), backbone.predict(IMAGES, verbose=0))
 
 
 @every_method
