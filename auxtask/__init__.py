@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from auxtask.data.identity_batches import identity_batches as identity_batches
     from auxtask.data.image_batches import image_batches as image_batches
     from auxtask.data.image_data import ImageData as ImageData
-    from auxtask.data.image_data import fashion_mnist_folder as fashion_mnist_folder
     from auxtask.data.images import fit_images as fit_images
     from auxtask.data.masking import Masking as Masking
     from auxtask.data.overlap import refuse_overlap as refuse_overlap
@@ -255,7 +254,6 @@ _HOME = {
     "drop_duplicates": "auxtask.data.duplicates",
     "embed": "auxtask.backbones.embedding",
     "embed_texts": "auxtask.backbones.text_features",
-    "fashion_mnist_folder": "auxtask.data.image_data",
     "fill_blank": "auxtask.tasks.filled_blanks",
     "fine_tune": "auxtask.transfer.fine_tuning",
     "first_layer_weights": "auxtask.evaluation.depth",

@@ -126,12 +126,9 @@ def main(config: Config, run: at.Run) -> None:
 
 def check(config: Config, run: at.Run) -> at.ImageData:
     """Read the images, and refuse settings that do not fit them (also `auxtask validate`)."""
-    wanted = config.dataset == "fashion_mnist"
-    if wanted or (config.dataset == "auto" and at.fashion_mnist_folder(run.data_root) is not None):
-        data = at.ImageData.fashion_mnist(run.data_root, download=wanted)
-    else:
-        data = at.ImageData.digits(seed=run.seed)
-        run.note("scikit-learn's digits, 8 x 8 pixels; for Fashion-MNIST give a data root with its files: --data-root")
+    data = at.ImageData.small(config.dataset, run.data_root, run.seed)
+    for text in data.notes:
+        run.note(text)
     dropped = sorted(set(config.labels) - set(budgets_of(config, data)))
     if dropped:
         run.note(f"labels={','.join(map(str, dropped))} dropped: {data.name} has fewer images of a class to learn from")

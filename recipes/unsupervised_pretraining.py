@@ -174,18 +174,14 @@ def main(config: Config, run: at.Run) -> None:
 
 def check(config: Config, run: at.Run) -> at.ImageData:
     """Read the pictures and say what is odd about them (also `auxtask validate`)."""
-    wanted = config.dataset == "fashion_mnist"
     if config.dataset == "folder":
         data = at.ImageData.from_folder(config.path, seed=run.seed)
     elif config.dataset == "lfw":
         if run.data_root is None:
             raise ValueError("dataset=lfw needs --data-root DIR (or AUXTASK_DATA) with DIR/faces/lfw/<person>/<photo>")
         data = at.lfw_image_data(run.data_root, seed=run.seed)
-    elif wanted or (config.dataset == "auto" and at.fashion_mnist_folder(run.data_root) is not None):
-        data = at.ImageData.fashion_mnist(run.data_root, download=wanted)
     else:
-        data = at.ImageData.digits(seed=run.seed)
-        run.note("scikit-learn's digits, 8 x 8 pixels; for Fashion-MNIST give a data root with its files: --data-root")
+        data = at.ImageData.small(config.dataset, run.data_root, run.seed)
     for text in data.notes:
         run.note(text)
     dropped = sorted(set(config.labels) - set(budgets_of(config, data)))

@@ -171,6 +171,33 @@ class ImageData:
         return cls("digits", everything.take(train), everything.take(test), _none_like(everything))
 
     @classmethod
+    def small(cls, name: str = "auto", root: str | Path | None = None, seed: int = 0) -> ImageData:
+        """Give the pictures that recipes learn from where nobody gives others.
+
+        Parameters
+        ----------
+        name
+            "fashion_mnist" (downloaded if it must be), "digits", or "auto": Fashion-MNIST if its files are found,
+            else digits, which a note says
+        root
+            see `fashion_mnist`
+        seed
+            see `digits`
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            if the name is none of these, or as `fashion_mnist`
+        """
+        if name not in ("auto", "fashion_mnist", "digits"):
+            raise ValueError(f"name={name!r}: expected auto, fashion_mnist or digits")
+        wanted = name == "fashion_mnist"
+        if wanted or (name == "auto" and fashion_mnist_folder(root) is not None):
+            return cls.fashion_mnist(root, download=wanted)
+        note = "scikit-learn's digits, 8 x 8 pixels; for Fashion-MNIST give a data root with its files: --data-root"
+        return dataclasses.replace(cls.digits(seed=seed), notes=(note,))
+
+    @classmethod
     def from_folder(
         cls, path: str | Path, size: int = 64, test_fraction: float = 0.5, on_bad: OnBad = "raise", seed: int = 0
     ) -> ImageData:

@@ -199,3 +199,13 @@ def test_folders_that_are_no_data_are_refused_by_name(tmp_path: Path) -> None:
 def test_the_true_files_hold_what_they_are_known_to_hold(data_root: Path) -> None:
     data = ImageData.fashion_mnist(data_root)
     assert data.train.counts.tolist() == [6000] * 10 and data.test.counts.tolist() == [1000] * 10
+
+
+def test_without_fashion_mnists_files_small_pictures_are_digits_and_a_note_says_so(tmp_path: Path) -> None:
+    found = ImageData.small("auto", tmp_path)
+    assert found.name == "digits" and "--data-root" in found.notes[0]
+    write_fashion(tmp_path, {"train": 20, "t10k": 10})
+    assert ImageData.small("auto", tmp_path).name == "fashion_mnist"
+    assert ImageData.small("digits", tmp_path).name == "digits"
+    with pytest.raises(ValueError, match="mnist.*expected auto"):
+        ImageData.small("mnist")
