@@ -47,6 +47,7 @@ def main(config, run):
         if config.stop == "bug":
             raise KeyError("bug")
         if config.stop in ("ctrl-c", "kill"):
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start without it
             signal.raise_signal(signal.SIGINT if config.stop == "ctrl-c" else signal.SIGTERM)
 
 
