@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from auxtask.backbones.text_features import embed_texts as embed_texts
     from auxtask.backbones.text_features import longest_text as longest_text
     from auxtask.backbones.text_features import text_features as text_features
+    from auxtask.backbones.text_features import vocabulary_size as vocabulary_size
     from auxtask.backbones.whitening import whiten_embeddings as whiten_embeddings
     from auxtask.backbones.word_vectors import set_word_vectors as set_word_vectors
     from auxtask.data.augmentation import Augmentation as Augmentation
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from auxtask.evaluation.probes import against_strangers as against_strangers
     from auxtask.evaluation.probes import logistic_head as logistic_head
     from auxtask.evaluation.probes import nearest_mean_head as nearest_mean_head
+    from auxtask.evaluation.pseudo_labels import SelfTraining as SelfTraining
     from auxtask.evaluation.statistics import t_interval as t_interval
     from auxtask.evaluation.text_arms import best_classifier as best_classifier
     from auxtask.evaluation.text_arms import chosen_arm as chosen_arm
@@ -161,6 +163,7 @@ if TYPE_CHECKING:
     from auxtask.training.callbacks import Budget as Budget
     from auxtask.training.callbacks import NanGuard as NanGuard
     from auxtask.training.callbacks import WeightAverage as WeightAverage
+    from auxtask.training.callbacks import parse_budget as parse_budget
     from auxtask.training.inputs import as_dataset as as_dataset
     from auxtask.training.optimizers import GroupRates as GroupRates
     from auxtask.transfer.cloning import copy_weights as copy_weights
@@ -217,6 +220,7 @@ _HOME = {
     "SameFace": "auxtask.tasks.same_face",
     "SameIdentity": "auxtask.tasks.same_identity",
     "SamePair": "auxtask.tasks.same_pair",
+    "SelfTraining": "auxtask.evaluation.pseudo_labels",
     "Shifts": "auxtask.data.shifts",
     "SimClr": "auxtask.tasks.simclr",
     "StackedAutoencoders": "auxtask.tasks.stacked_autoencoders",
@@ -287,6 +291,7 @@ _HOME = {
     "pair_fit": "auxtask.evaluation.text_network_arms",
     "pair_scores": "auxtask.evaluation.verification",
     "paired_right": "auxtask.evaluation.verdicts",
+    "parse_budget": "auxtask.training.callbacks",
     "people_seen": "auxtask.deployment.loading",
     "plot_curves": "auxtask.runs.figures",
     "plot_depth": "auxtask.runs.transfer_figures",
@@ -335,6 +340,7 @@ _HOME = {
     "verdicts": "auxtask.evaluation.verdicts",
     "verification": "auxtask.evaluation.verification",
     "verification_from_scores": "auxtask.evaluation.verification",
+    "vocabulary_size": "auxtask.backbones.text_features",
     "whiten_embeddings": "auxtask.backbones.whitening",
 }
 

@@ -15,13 +15,21 @@ masked words also `language_model/`, which plain transformers load) and `model/`
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 import auxtask as at
+
+ARMS = (
+    "tfidf", "probe", "self_training", "mixture", "random_frozen", "probe_last_layer",
+    "scratch", "probe_then_tune", "same_label",
+)  # fmt: skip
+STRENGTHS = (0.001, 0.01, 0.1)  # of every probe: scikit-learn's C
+FEWEST = 3  # labels of a class: cross-validation holds one out, and chooses once more within the rest
 
 
 @dataclass(frozen=True)
@@ -67,8 +75,28 @@ class Config:
     )
     max_length: int = at.option(256, "tokens per text; what is beyond is cut off")
     mixture: bool = at.option(True, "whether the mixture with TF-IDF may be chosen (never on drawn texts)")
-    arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all")
+    arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all", choices=(*ARMS, "chosen"))
     quick: bool = at.option(False, "about a minute: to see that everything runs")
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing, or would be ignored."""
+        for name, value, least in (("draws", self.draws, 1), ("test_size", self.test_size, 2)):
+            if value < least:
+                raise ValueError(f"{name}={value}: must be at least {least}")
+        if self.max_length < 8:
+            raise ValueError(f"max_length={self.max_length}: must be at least 8 tokens")
+        if self.labels and self.per_class:
+            raise ValueError("labels= counts labels in all, per_class= those of each class: give one of them")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels={','.join(map(str, self.labels))}: one of them stands there twice")
+        if self.path and self.dataset not in ("csv", "jsonl", "file", "hub"):
+            raise ValueError(f"path= is for dataset=csv, jsonl, file or hub, not for {self.dataset}")
+        if self.unlabelled and self.dataset == "drawn":
+            raise ValueError("unlabelled= does not fit drawn texts, which come with their own")
+        if self.model != "minilm" and source_of(self) in ("scratch", "pretrain"):
+            raise ValueError(f"model= is what source=reuse or adapt starts from; source is {source_of(self)}")
+        if self.pretraining:
+            at.parse_budget(self.pretraining)
 
 
 def main(config: Config, run: at.Run) -> None:
@@ -76,18 +104,24 @@ def main(config: Config, run: at.Run) -> None:
     with run.stage("data"):
         data = check(config, run)
         budgets, largest = label_budgets(config, data)
+        kept = run.cell("data", lambda: {"texts": np.array(data.fingerprint())})
+        if str(kept["texts"]) != data.fingerprint():
+            raise ValueError("these are not the texts that this run began with: start a new run folder")
+        _, shared = at.drop_duplicates(at.Corpus.of(list(data.train.texts)), list(data.test.texts))
+        run.note(shared.sentence("training texts", "test set", "they stay"))
     with run.stage("language model"):
         backbone, tokenizer = language_model(config, run, data)
     # The test subset is fixed before anything is drawn; labels are drawn from a balanced part of the training texts.
-    # Items are numbers of texts: first those that may be labelled, then those that are tested.
+    # Items are numbers of texts: those that may be labelled, then those that are tested, then those without labels.
     pool = data.train.take(data.train.balanced(min(max(5 * largest, 500), data.train.most_balanced), run.seed))
     wanted = min(200 if config.quick else config.test_size, data.test.most_balanced)
+    run.note(f"tested on {wanted} of {len(data.test)} test texts, as many of each class")
     subset = data.test.balanced(wanted, run.seed)
     tested = data.test if config.full_test else data.test.take(subset)
-    texts = [*pool.texts, *tested.texts]
-    _, shared = at.drop_duplicates(at.Corpus.of(list(pool.texts)), list(tested.texts))
-    run.note(shared.sentence("texts that may be labelled", "test set", "they stay"))
+    spare = unlabelled_texts(config, run, data)
+    texts = [*pool.texts, *tested.texts, *spare]
     numbers = len(pool) + np.arange(len(tested))
+    without_labels = len(pool) + len(tested) + np.arange(len(spare))
     labelled = at.Examples(np.arange(len(pool)), pool.labels, data.names, index=np.arange(len(pool)))
     full = at.Examples(numbers, tested.labels, data.names, index=numbers)
     with run.stage("features of every layer"):
@@ -96,18 +130,20 @@ def main(config: Config, run: at.Run) -> None:
             run.note(text)
         source = source_of(config)
         random = backbone if source == "scratch" else at.reuse(backbone, init="random", seed=run.seed)
-        untrained = features(random, encoded, len(pool), run)
+        without_spare = encoded.take(np.arange(len(pool) + len(tested)))
+        untrained = features(random, without_spare, len(pool), run)
         layers = untrained if source == "scratch" else features(backbone, encoded, len(pool), run)
-    families = make_families(config, at.TermCounts(texts, learnable=len(pool)), layers)
+    terms = at.TermCounts(texts[: len(without_spare)], learnable=len(pool))
+    families = make_families(config, terms, layers, without_labels)
     networks = make_networks(config, backbone, encoded, layers, families)
     frozen = {name: at.scored_arm(family) for name, family in families.items()}
-    frozen["random_frozen"] = at.probe_arm(untrained.rows)
+    frozen["random_frozen"] = at.probe_arm(untrained.rows, STRENGTHS)
     if source != "scratch":
-        frozen["probe_last_layer"] = at.probe_arm(layers.last)
+        frozen["probe_last_layer"] = at.probe_arm(layers.last, STRENGTHS)
     # Networks take a minute each: a part of the draws and budgets.
     draws = min(config.draws, 2) if config.quick else config.draws
     some_draws = draws if config.per_class else min(draws, 5)
-    some_budgets = config.trained_budgets or (budgets if config.per_class else [b for b in budgets if b in (20, 200)])
+    some_budgets = trained_at(config, budgets)
     if not some_budgets:
         run.note("networks are trained at none of these numbers of labels: trained_budgets= says where")
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
@@ -117,7 +153,7 @@ def main(config: Config, run: at.Run) -> None:
             budget_unit="per class" if config.per_class else "labels", per_class=bool(config.per_class),
             arm_draws=dict.fromkeys(networks, some_draws), arm_budgets=dict.fromkeys(networks, some_budgets),
             full_test=full if config.full_test else None, full_test_arms=list(frozen),
-            baseline="tfidf", metric="accuracy", run=run, seed=run.seed, only=config.arms or None,
+            baseline=("tfidf", "scratch"), metric="accuracy", run=run, seed=run.seed, only=config.arms or None,
             chosen=at.chosen_arm(*candidates(config, families, networks, encoded)),
         )  # fmt: skip
         results = comparison.run(bar.update)
@@ -134,8 +170,13 @@ def main(config: Config, run: at.Run) -> None:
 
 
 def check(config: Config, run: at.Run) -> at.TextData:
-    """Read the texts and say what is odd about them (also `auxtask validate`)."""
+    """Read the texts, refuse settings that do not fit them, and say what is odd (also `auxtask validate`)."""
     data = load_texts(config, run)
+    budgets, _ = label_budgets(config, data)
+    trained_at(config, budgets)
+    if data.test.most_balanced < len(data.names):
+        rarest = data.names[int(data.test.counts.argmin())]
+        raise ValueError(f"{data.name}: no test text of the class {rarest}: every class must be tested")
     for text in data.notes:
         run.note(text)
     if config.dataset == "drawn":
@@ -153,6 +194,8 @@ def load_texts(config: Config, run: at.Run) -> at.TextData:
             raise ValueError(f"dataset={config.dataset} needs path=")
         read: Any = at.TextData.from_dataset if config.dataset == "hub" else at.TextData.from_file
         return read(config.path, config.text, config.label, unlabelled=config.unlabelled or None, seed=run.seed)
+    if config.unlabelled:
+        return load_texts(replace(config, unlabelled=""), run).with_unlabelled(at.Corpus.open(config.unlabelled))
     if run.data_root is None:
         raise ValueError(
             f"dataset={config.dataset} needs --data-root DIR (or AUXTASK_DATA) with DIR/text/{config.dataset}"
@@ -162,11 +205,15 @@ def load_texts(config: Config, run: at.Run) -> at.TextData:
 
 def label_budgets(config: Config, data: at.TextData) -> tuple[tuple[int, ...], int]:
     """Give the budgets, and how many labels the largest of them is in all."""
-    most = data.train.most_balanced
-    budgets = config.labels or tuple(budget for budget in (20, 100, 200, 1000) if budget <= most)
-    if config.per_class:
-        budgets = (config.per_class,)
-    largest = max(budgets, default=0) * (len(data.names) if config.per_class else 1)
+    most, classes = data.train.most_balanced, len(data.names)
+    fewest = FEWEST if config.per_class else FEWEST * classes
+    usual = [budget for budget in (20, 100, 200, 1000) if fewest <= budget <= most]
+    budgets = (config.per_class,) if config.per_class else config.labels or tuple(usual)
+    largest = max(budgets, default=0) * (classes if config.per_class else 1)
+    if budgets and min(budgets) < fewest:
+        raise ValueError(
+            f"{min(budgets)} labels are too few for {classes} classes: at least {FEWEST} of each are needed"
+        )
     if not 0 < largest <= most:
         rarest = data.names[int(data.train.counts.argmin())]
         raise ValueError(
@@ -174,6 +221,27 @@ def label_budgets(config: Config, data: at.TextData) -> tuple[tuple[int, ...], i
             f"({len(data.names)} classes; {rarest} has {data.train.counts.min()})"
         )
     return budgets, largest
+
+
+def trained_at(config: Config, budgets: tuple[int, ...]) -> list[int]:
+    """Give the budgets at which networks are trained."""
+    unknown = sorted(set(config.trained_budgets) - set(budgets))
+    if unknown:
+        raise ValueError(
+            f"trained_budgets={unknown[0]} is none of the numbers of labels: {', '.join(map(str, budgets))}"
+        )
+    usual = budgets if config.per_class else (20, 200)
+    return [budget for budget in budgets if budget in (config.trained_budgets or usual)]
+
+
+def unlabelled_texts(config: Config, run: at.Run, data: at.TextData) -> list[str]:
+    """Draw some of the texts without labels, none of them a test text, for the arm `self_training`."""
+    if source_of(config) == "scratch":
+        return []
+    drawn = at.Corpus.of(data.unlabelled.sample(200 if config.quick else 4000, run.seed))
+    kept, report = at.drop_duplicates(drawn, list(data.test.texts))
+    run.note(report.sentence("texts for self-training", "test set", "left out"))
+    return list(kept)
 
 
 def source_of(config: Config) -> str:
@@ -188,26 +256,28 @@ def language_model(config: Config, run: at.Run, data: at.TextData) -> tuple[at.M
         return at.load(run.folder), at.TextTokenizer.load(run.folder / "tokenizer")
     if source in ("reuse", "adapt"):
         backbone, tokenizer = at.language_model(config.model), at.TextTokenizer.load(at.checkpoint_folder(config.model))
+        tokenizer.check_fits(at.vocabulary_size(backbone), config.model)
     if source != "reuse":
-        corpus, report = at.drop_duplicates(data.unlabelled, list(data.test.texts))
+        everything = data.unlabelled
+        if config.dataset == "imdb" and source == "pretrain" and not config.unlabelled:
+            everything = at.Corpus.joined(at.Corpus.wikipedia(str(run.data_root)), everything)
+        corpus, report = at.drop_duplicates(everything, list(data.test.texts))
         run.note(report.sentence("unlabelled texts", "test set", "left out"))
-        held_in, held_out = corpus.split(0.02, seed=run.seed)
+        held_in, held_out = corpus.split(min(0.5, max(0.02, 100 / max(1, report.num_texts))), seed=run.seed)
     if source in ("scratch", "pretrain"):
         tokenizer = at.TextTokenizer.train(held_in, vocab_size=4000 if config.dataset == "drawn" else 16_000)
         size = "tiny" if config.dataset == "drawn" else "mini"
         backbone = at.language_backbone(size, tokenizer.vocab_size, seed=run.seed)
     if source in ("pretrain", "adapt"):
         backbone = pretrain(config, run, backbone, tokenizer, held_in, held_out)
-    tokenizer.save(run.folder / "tokenizer")
+    if not (run.folder / "tokenizer").exists():
+        tokenizer.save(run.folder / "tokenizer")
     return backbone, tokenizer
 
 
 def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, held_in: Any, held_out: Any) -> at.Model:
     """Learn from text without labels."""
-    seen, unseen = (
-        at.TokenCache.write(run.folder / "tokens" / part, corpus, tokenizer)
-        for part, corpus in (("train", held_in), ("held_out", held_out))
-    )
+    seen = at.TokenCache.write(run.folder / "tokens" / "train", held_in, tokenizer)
     adapting = source_of(config) == "adapt"
     if not adapting:  # what words mean is counted first, or minutes of pretraining would not come to it
         at.set_word_vectors(backbone, at.cooccurrence_vectors(seen, tokenizer, backbone.output_shape[-1]))
@@ -218,26 +288,51 @@ def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, he
     callbacks = run.callbacks(label=kind)
     if kind == "same_document":
         task: Any = at.SameDocument(backbone)
-        task.pretrain(at.DocumentSpans(seen, tokenizer), budget=length, callbacks=callbacks, seed=run.seed)
+        spans, rate = at.DocumentSpans(seen, tokenizer), 3e-5 if adapting else 1e-3
+        task.pretrain(spans, budget=length, learning_rate=rate, callbacks=callbacks, seed=run.seed)
     else:
+        unseen = at.TokenCache.write(run.folder / "tokens" / "held_out", held_out, tokenizer)
         tokens = 64 if config.dataset == "drawn" else 128
         if kind == "masked":  # a checkpoint may still have the head that guessed words
             hide, head_of = at.Masking(at_texts=config.dataset == "drawn"), config.model if adapting else None
             task = at.MaskedWords(backbone, tokenizer, hide, length=tokens, checkpoint=head_of)
         else:
             task = at.ReplacedWords(backbone, tokenizer, length=tokens)
+        task.measure(unseen)  # held-out text too short to judge by is refused now, not after minutes
         rate = 5e-5 if adapting else 1e-3
         backbone = task.pretrain(seen, unseen, length, learning_rate=rate, callbacks=callbacks, seed=run.seed)
     if kind == "masked":
-        by_frequency = at.unigram_baseline(seen, unseen, tokenizer)
-        run.note(f"hidden words of held-out text: {task.measure(unseen)}; by frequency alone: {by_frequency}")
-        for one in task.pretraining.provenance["examples"]:
-            before, after = (", ".join(one[when]) for when in ("before", "after"))
-            run.print(f"{one['text']}: {one['answer']}; guessed before: {before}; after: {after}")
-        task.save_for_transformers(run.folder / "language_model")
+        chance = at.unigram_baseline(seen, unseen, tokenizer)
+        by_frequency = {"loss": chance.loss, "perplexity": math.exp(chance.loss), "masked_accuracy": chance.accuracy}
+        report_hidden_words(run, task, by_frequency)
     run.figure("pretraining", at.plot_curves(task.pretraining.history, kind))
+    tokenizer.save(run.folder / "tokenizer")
     at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance, {})
+    if kind == "masked":
+        task.save_for_transformers(run.folder / "language_model")
     return backbone
+
+
+def report_hidden_words(run: at.Run, task: Any, by_frequency: dict[str, float]) -> None:
+    """Say how well hidden words of held-out text were guessed along the way, and show five sentences."""
+    judged = [row for row in task.pretraining.history if "val_loss" in row]
+    shares = [round(100 * (i + 1) / len(judged)) for i in range(len(judged))]
+    rows = [
+        {"arm": "masked_words", "budget": share, "budget_unit": "% of pretraining", "metric": f"held_out_{name}",
+         "mean": row[f"val_{name}"]}
+        for share, row in zip(shares, judged, strict=True)
+        for name in by_frequency
+    ]  # fmt: skip
+    run.add_rows(rows)
+    run.add_rows(
+        [{"arm": "by_frequency", "metric": f"held_out_{name}", "mean": value} for name, value in by_frequency.items()]
+    )
+    for name, value in by_frequency.items():
+        found = ", ".join(f"{row['mean']:.3g} at {row['budget']} %" for row in rows if row["metric"].endswith(name))
+        run.note(f"hidden words of held-out text, {name}: {found} of the pretraining; by frequency alone {value:.3g}")
+    for one in task.pretraining.provenance["examples"]:
+        before, after = (", ".join(one[when]) for when in ("before", "after"))
+        run.print(f"{one['text']}: {one['answer']}; guessed before: {before}; after: {after}")
 
 
 def features(backbone: at.Model, encoded: at.EncodedTexts, num_pool: int, run: at.Run) -> at.StandardisedLayers:
@@ -246,15 +341,19 @@ def features(backbone: at.Model, encoded: at.EncodedTexts, num_pool: int, run: a
         return at.StandardisedLayers(at.text_features(backbone, encoded, progress=bar.update), num_pool)
 
 
-def make_families(config: Config, terms: at.TermCounts, layers: at.StandardisedLayers) -> dict[str, dict[Any, Any]]:
+def make_families(
+    config: Config, terms: at.TermCounts, layers: at.StandardisedLayers, without_labels: np.ndarray
+) -> dict[str, dict[Any, Any]]:
     """Give the frozen classifiers among which cross-validation on the labels at hand chooses, by arm."""
     tfidf = {c: at.remembered(at.log_tfidf(terms, c)) for c in (1.0, 10.0, 100.0)}
     if source_of(config) == "scratch":
         return {"tfidf": tfidf}
-    probe = at.log_probes(layers.rows, (0.001, 0.01, 0.1))
+    probe = at.log_probes(layers.rows, STRENGTHS)
+    middle = {key: one for key, one in probe.items() if key[1] == STRENGTHS[1]}  # only the layer is chosen
     return {
         "tfidf": tfidf,
         "probe": probe,
+        "self_training": {"self_training": at.SelfTraining(layers.rows, middle, without_labels)},
         "mixture": {k: at.log_mixture(one, tfidf[10.0]) for k, one in probe.items()},
     }
 
@@ -309,6 +408,10 @@ def refitted(
         return {"network": networks[arm](items, labels, 0)}
     best = at.best_classifier(families[arm], items, labels)
     parts: dict[str, Any] = {}
+    if arm == "self_training":
+        layer, strength, *learned = families[arm][best].learned(items, labels)
+        head = layers.head(layer, learned[0], learned[1], strength, learned[2])
+        parts["network"] = at.LinearNetwork(at.pooled(at.reuse(backbone, upto=layer)), *head)
     if arm in ("tfidf", "mixture"):
         parts["words"] = at.TfidfWords.fit(list(pool.texts[items]), labels, best if arm == "tfidf" else 10.0)
     if arm in ("probe", "mixture"):

@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure: nothing here may depend on how long an example takes.
+settings.register_profile("auxtask")
+settings.load_profile("auxtask")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -218,8 +218,8 @@ def test_view1_on_a_short_pretraining_is_better_than_chance(tmp_path: Path) -> N
 
 
 ALL_TEXT_ARMS = {
-    "tfidf", "scratch", "random_frozen", "probe_last_layer", "probe", "probe_then_tune", "same_label", "mixture",
-    "chosen",
+    "tfidf", "scratch", "random_frozen", "probe_last_layer", "probe", "self_training", "probe_then_tune", "same_label",
+    "mixture", "chosen",
 }  # fmt: skip
 
 
@@ -238,6 +238,9 @@ def test_the_quick_run_on_drawn_texts_has_every_arm_and_a_model_that_labels_text
     assert budgets == {20, 200} and {row["budget"] for row in rows if row["arm"] == "tfidf"} == {20, 100, 200}
     tested = {row["arm"] for row in rows if row["metric"] == "accuracy_full_test"}
     assert {"tfidf", "probe"} <= tested and not tested & {"scratch", "same_label"}
+    shares = {row["budget"] for row in rows if (row["arm"], row["metric"]) == ("masked_words", "held_out_perplexity")}
+    assert shares == {25, 50, 75, 100}
+    assert any((row["arm"], row["metric"]) == ("by_frequency", "held_out_masked_accuracy") for row in rows)
     notes = json.loads((tmp_path / "run" / "result.json").read_text())["notes"]
     assert any("no one wrote them" in note for note in notes)
     assert not any(note.startswith("chosen") and "mixture" in note for note in notes)  # no candidate on drawn texts
@@ -284,9 +287,20 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
         (0, ("happy", "sad"), [], "mine.csv"),
         (40, ("happy", "sad"), ["source=reuse", "model=./no-such-folder"], "no-such-folder"),
         (40, ("happy", "sad", "odd"), ["labels=20,31"], "31 balanced labels are asked for"),
-        (40, ("happy", "sad"), ["per_class=11"], "22 balanced labels are asked for"),
-        (40, ("happy", "sad"), ["dataset=imdb"], "--data-root"),
+        (40, ("happy", "sad"), ["per_class=11", "labels="], "22 balanced labels are asked for"),
+        (40, ("happy", "sad"), ["dataset=imdb", "path="], "--data-root"),
         (40, ("happy", "sad"), ["task=sentences"], "Valid values: "),
+        (40, ("happy", "sad", "odd"), ["labels=8"], "8 labels are too few for 3 classes: at least 3 of each"),
+        (40, ("happy", "sad"), ["per_class=2", "labels="], "2 labels are too few"),
+        (40, ("happy", "sad"), ["per_class=4"], "give one of them"),
+        (40, ("happy", "sad"), ["labels=20,20"], "stands there twice"),
+        (40, ("happy", "sad"), ["trained_budgets=30"], "trained_budgets=30 is none of the numbers of labels: 20"),
+        (40, ("happy", "sad"), ["arms=prob"], "probe"),
+        (40, ("happy", "sad"), ["draws=0"], "draws=0"),
+        (40, ("happy", "sad"), ["pretraining=soon"], "budget is 'soon'"),
+        (40, ("happy", "sad"), ["model=bert"], "model= is what source=reuse or adapt starts from"),
+        (40, ("happy", "sad"), ["dataset=drawn"], "path= is for dataset=csv"),
+        (40, ("happy", "sad"), ["dataset=drawn", "path=", "unlabelled=x.txt"], "unlabelled= does not fit"),
     ],
 )
 def test_bad_texts_are_refused_in_one_line(
@@ -319,6 +333,24 @@ def test_empty_texts_are_counted_and_imbalance_is_said(tmp_path: Path, capsys) -
     assert text_classification(*CSV, f"path={path}", validate=True) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "2 empty texts left out" in text and "the training texts are unbalanced: 60 of happy" in text
+
+
+@pytest.mark.slow
+def test_a_reused_model_is_adapted_to_a_small_file_with_three_classes(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "mine.csv", 90, ("happy", "sad", "odd"))
+    words = (*CSV, f"path={path}", "source=adapt", "pretraining=2steps", "labels=12", "draws=2", "trained_budgets=12")
+    arms = "arms=tfidf,probe,self_training,same_label,chosen"
+    assert text_classification(*words, arms, "--out", tmp_path / "run") == 0
+    rows = rows_of(tmp_path / "run")
+    assert {row["arm"] for row in rows if row["metric"] == "accuracy"} == set(arms.removeprefix("arms=").split(","))
+    again = (*words, arms, "--out", tmp_path / "run", "--resume")
+    assert text_classification(*again) == 0  # nothing is pretrained or computed again
+    assert [r for r in rows_of(tmp_path / "run") if r["metric"] == "accuracy"] == [
+        r for r in rows if r["metric"] == "accuracy"
+    ]
+    path.write_text(path.read_text().replace("number 7 was", "number seven was"))
+    assert text_classification(*again) == 2
+    assert set(at.load(tmp_path / "run" / "model").predict(["bad grey cold"])) <= {"happy", "sad", "odd"}
 
 
 OWN_ARMS = {"pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "chosen"}

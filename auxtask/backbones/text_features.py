@@ -47,9 +47,18 @@ def text_features(
 
 def longest_text(backbone: keras.Model) -> int:
     """Give the most tokens, special ones included, that a language model takes; ValueError for another model."""
+    return int(_embeddings(backbone).max_length)
+
+
+def vocabulary_size(backbone: keras.Model) -> int:
+    """Give the number of tokens that a language model has vectors for; ValueError for another model."""
+    return int(_embeddings(backbone).vocab_size)
+
+
+def _embeddings(backbone: keras.Model) -> TextEmbeddings:
     for layer in backbone.layers:
         if isinstance(layer, TextEmbeddings):
-            return layer.max_length
+            return layer
     raise ValueError(f"{backbone.name} has no layer of text embeddings: it is no language model")
 
 

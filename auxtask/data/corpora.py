@@ -170,6 +170,28 @@ class Corpus:
             self._filtered(f"{self.name}, held out", f"held\0{about}", lambda _, text: held(text)),
         )
 
+    def sample(self, count: int, seed: int = 0) -> list[str]:
+        """Draw texts in one pass, each with the same chance (Vitter's reservoir, 1985); all of them if there are fewer.
+
+        Parameters
+        ----------
+        count
+            at least 1
+        seed
+            other seeds draw other texts
+        """
+        if count < 1:
+            raise ValueError(f"count={count}: must be at least 1")
+        random = np.random.default_rng(seed)
+        drawn: list[str] = []
+        for position, text in enumerate(self):
+            place = position if position < count else int(random.integers(position + 1))
+            if place < len(drawn):
+                drawn[place] = text
+            elif position < count:
+                drawn.append(text)
+        return drawn
+
     def without(self, positions: Iterable[int]) -> Corpus:
         """Leave texts out by their position (empty texts do not count)."""
         dropped = frozenset(positions)
@@ -203,6 +225,10 @@ def checked_text(value: Any, source: str | Path, number: int) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{source}, line {number}: expected a text, found {type(value).__name__} {str(value)[:40]!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # JSON can spell half of a character, which no tokenizer takes
+        raise ValueError(f"{source}, line {number}: {value[error.start]!r} is no character (half of a pair)") from None
     return value
 
 

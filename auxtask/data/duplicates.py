@@ -121,10 +121,11 @@ class KnownTexts:
             return None
         owners = np.concatenate([self._owners[self._first[i] : self._first[i] + self._counts[i]] for i in hits])
         shared = np.bincount(owners)
-        candidate = int(shared.argmax())
         own = len(shingles) - int(np.isin(shingles, self._common, assume_unique=True).sum())
-        needed = max(self._min_shared, self._near * min(own, self._sizes[candidate]))
-        return (candidate, False) if shared[candidate] >= needed else None
+        needed = np.maximum(self._min_shared, self._near * np.minimum(own, self._sizes[: len(shared)]))
+        # Not only the text that shares most: a short one may stand here whole beside half of a long one.
+        found = np.flatnonzero(shared >= needed)
+        return (int(found[shared[found].argmax()]), False) if len(found) else None
 
     def report(self, texts: Iterable[str]) -> DuplicateReport:
         """Look a stream of texts up."""

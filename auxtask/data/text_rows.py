@@ -114,12 +114,14 @@ def dataset_parts(
         return name, _rows_of(source, name, text, label), None, []
     if "train" not in source:
         raise ValueError(f"{name}: no split called 'train' (there are: {', '.join(source)})")
-    test = next((source[split] for split in ("test", "validation") if split in source), None)
+    # Competitions publish test texts without labels (all -1): then the validation texts are tested on.
+    tested = [_rows_of(source[split], name, text, label) for split in ("test", "validation") if split in source]
+    test = next((rows for rows in tested if rows.texts), tested[0] if tested else None)
     pool = next((source[split] for split in ("unsupervised", "unlabelled") if split in source), None)
     return (
         name,
         _rows_of(source["train"], name, text, label),
-        None if test is None else _rows_of(test, name, text, label),
+        test,
         [] if pool is None else [checked_text(row[0], name, n) for n, row in rows_of_dataset(pool, [text], name)],
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,12 @@ class TextData:
         if pool is None and rows.unlabelled:
             pool = Corpus.of([*train.texts, *rows.unlabelled], f"{name}, without labels")
         return cls(name, train, tested, pool, notes)
+
+    def with_unlabelled(self, pool: Corpus) -> TextData:
+        """Give the same labelled texts with another unlabelled pool."""
+        other = copy(self)
+        other.unlabelled = pool
+        return other
 
     def __repr__(self) -> str:
         return f"TextData({self.name}: {len(self.train)} + {len(self.test)} texts, {len(self.names)} classes)"

@@ -53,8 +53,8 @@ class Comparison:
         What labels are drawn from; the same classes as `test`, no item in common.
     budget_unit : str
         What a budget counts; only shown.
-    baseline : str or None
-        The arm that differences are taken to. None: no differences.
+    baseline : str, sequence of str, or None
+        The arms that the others are compared with, draw by draw; the first one opens the table's sentence.
     chosen : mapping of budget to arm, or callable (budget, train, arms) -> arm, optional
         Its cells are copied to the arm `chosen`, which carries the claim. A callable is asked for
         each draw, told the arms that run at this budget and draw, and must name one of them; its
@@ -102,7 +102,7 @@ class Comparison:
         *,
         pool: Examples,
         budget_unit: str = "photos per person",
-        baseline: str | None = "scratch",
+        baseline: str | Sequence[str] | None = "scratch",
         chosen: Chosen | None = None,
         metric: str = "rank1",
         arm_draws: Mapping[str, int] | None = None,
@@ -120,7 +120,8 @@ class Comparison:
         self.draws, self.seed, self.per_class = whole_number("draws", draws), seed, per_class
         self.pool, self.test, self.budget_unit, self.variant = pool, test, budget_unit, variant
         self.full_test, self.full_test_arms = full_test, frozenset(full_test_arms) if full_test else frozenset()
-        self.metric, self.baseline, self.chosen, self.keeper = metric, baseline, chosen, run
+        self.metric, self.chosen, self.keeper = metric, chosen, run
+        self.baselines = (baseline,) if isinstance(baseline, str) else tuple(baseline or ())
         self.pretrainings = whole_number("pretrainings", pretrainings)
         self.all_arms = dict(arms)
         self.arm_draws = {name: self.draws for name in arms} | dict(arm_draws or {})
@@ -196,7 +197,7 @@ class Comparison:
             budgets=self.budgets,
             budget_unit=self.budget_unit,
             metric=self.metric,
-            baseline=self.baseline if self.baseline in self.arms else None,
+            baselines=[name for name in self.baselines if name in self.arms],
             picks=picks,
             notes=notes,
             pretrainings=self.pretrainings,
@@ -257,8 +258,7 @@ class Comparison:
         refuse_unknown("arm", only or (), [*arms, *(["chosen"] if self.chosen else [])])
         for named in (self.arm_draws, self.arm_budgets, full_test_arms):
             refuse_unknown("arm", named, arms)
-        if self.baseline is not None:
-            refuse_unknown("baseline", [self.baseline], arms)
+        refuse_unknown("baseline", self.baselines, arms)
         for name, count in self.arm_draws.items():
             if whole_number(f"arm_draws[{name!r}]", count) > self.draws:
                 raise ValueError(f"arm_draws[{name!r}] is {count}, more than the {self.draws} draws")

@@ -37,21 +37,23 @@ class StandardisedLayers:
         name = list(self.rows)[-1]
         return {name: self.rows[name]}
 
-    def head(self, layer: str, items: np.ndarray, labels: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    def head(
+        self, layer: str, items: np.ndarray, labels: np.ndarray, strength: float, weights: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Fit a logistic regression on one layer's standardised rows, and give it for the layer's own output.
 
         Parameters
         ----------
         layer : str
         items, labels : int [n]
-        strength : float
-            scikit-learn's C.
+        strength, weights
+            As `logistic_head`.
 
         Returns
         -------
         kernel : float32 [d, c]
         bias : float32 [c]
         """
-        kernel, bias = logistic_head(self.rows[layer][items], labels, strength)
+        kernel, bias = logistic_head(self.rows[layer][items], labels, strength, weights)
         kernel = kernel / self._std[layer][:, None]
         return kernel.astype(np.float32), (bias - self._mean[layer] @ kernel).astype(np.float32)

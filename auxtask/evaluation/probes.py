@@ -14,7 +14,9 @@ Head = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(features [n, d], labels [n]) -> kernel [d, c], bias [c]: the scores are features @ kernel + bias."""
 
 
-def logistic_head(features: Any, labels: np.ndarray, strength: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
+def logistic_head(
+    features: Any, labels: np.ndarray, strength: float = 10.0, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Fit a multinomial logistic regression (scikit-learn's).
 
     Parameters
@@ -23,6 +25,8 @@ def logistic_head(features: Any, labels: np.ndarray, strength: float = 10.0) -> 
     labels : int [n], every class from 0 to c - 1 present
     strength : float
         scikit-learn's C: the inverse of the weight penalty.
+    weights : float [n], optional
+        Of the examples; None: 1.
 
     Returns
     -------
@@ -35,14 +39,14 @@ def logistic_head(features: Any, labels: np.ndarray, strength: float = 10.0) -> 
         Fewer than two classes, or one without an example.
     """
     num_classes = _num_classes(features, labels)
-    fitted = fit_logistic(features, labels, strength)
+    fitted = fit_logistic(features, labels, strength, weights)
     kernel, bias = fitted.coef_.T, fitted.intercept_
     if num_classes == 2:  # scikit-learn keeps one column for two classes
         kernel, bias = np.concatenate([-kernel, kernel], 1) / 2, np.concatenate([-bias, bias]) / 2
     return kernel.astype(np.float32), bias.astype(np.float32)
 
 
-def fit_logistic(features: Any, labels: np.ndarray, strength: float) -> Any:
+def fit_logistic(features: Any, labels: np.ndarray, strength: float, weights: np.ndarray | None = None) -> Any:
     """Fit scikit-learn's logistic regression to features [n, d] (dense or sparse), as every probe here does."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
@@ -51,7 +55,7 @@ def fit_logistic(features: Any, labels: np.ndarray, strength: float) -> Any:
     with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         # One example of each class is what few labels mean, not a regression in disguise.
         warnings.filterwarnings("ignore", message="The number of unique classes")
-        return LogisticRegression(C=strength, max_iter=2000).fit(features, labels)
+        return LogisticRegression(C=strength, max_iter=2000).fit(features, labels, weights)
 
 
 def nearest_mean_head(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -56,7 +56,7 @@ class Results:
     rows : list of dict
         As in `result.json`: arm, budget, budget_unit, metric, (variant,) mean, low, high, values.
         low and high are the 95 % t interval over label draws, None with one draw. Differences to
-        the baseline are paired by draw.
+        the baselines are paired by draw.
     predictions : dict of cell key to structured array [num_test]
         Fields item (position in the test examples), label, prediction (indices into `names`) and
         score.
@@ -74,14 +74,14 @@ class Results:
         budgets: Sequence[int],
         budget_unit: str,
         metric: str,
-        baseline: str | None,
+        baselines: Sequence[str],
         picks: Mapping[int, tuple[str, ...]],
         notes: Sequence[str] = (),
         pretrainings: int = 1,
     ) -> None:
         self.names, self.labels = names, labels
         self.budgets, self.budget_unit = tuple(budgets), budget_unit
-        self.metric, self.baseline, self.picks = metric, baseline, dict(picks)
+        self.metric, self.baselines, self.picks = metric, tuple(baselines), dict(picks)
         self._pretrainings = pretrainings
         self._cells = dict(cells)
         self._variant = next(iter(cells)).variant
@@ -121,26 +121,31 @@ class Results:
         if self.picks:
             table.add_section()
             table.add_row("chosen", *self._row_texts("chosen", self.metric), style="bold")
-            if self.baseline is not None:
-                texts = self._row_texts("chosen", f"{self.metric}_minus_{self.baseline}")
-                table.add_row(f"chosen - {self.baseline}", *texts)
+            for baseline in self.baselines:
+                texts = self._row_texts("chosen", f"{self.metric}_minus_{baseline}")
+                table.add_row(f"chosen - {baseline}", *texts)
         return table
 
     def sentence(self) -> str:
-        """Say what the chosen arm gained over the baseline, at which budget, and how sure it is."""
+        """Say what the chosen arm gained over each baseline, at which budget, and how sure it is."""
         if not self.picks:
             return "No arm was chosen without test labels, so no gain is claimed."
-        if self.baseline is None:
+        if not self.baselines:
             return "There is no baseline among the arms, so no gain is claimed."
-        metric = f"{self.metric}_minus_{self.baseline}"
+        return " ".join(map(self._gain_over, self.baselines))
+
+    def _gain_over(self, baseline: str) -> str:
+        metric = f"{self.metric}_minus_{baseline}"
         rows = [row for row in self.rows if (row["arm"], row["metric"]) == ("chosen", metric)]
         if not rows:
-            return f"{self.baseline} was run at none of the budgets, so no gain is claimed."
+            return f"{baseline} was run at none of the budgets, so no gain is claimed."
         most, least = max(rows, key=_mean), min(rows, key=_mean)
         if most["low"] is not None and most["low"] <= 0:
-            opening = f"No gain over {self.baseline} is shown: the most, {self._gain(most)}"
+            opening = f"No gain over {baseline} is shown: the most, {self._gain(most)}"
         else:
-            opening = f"Pretraining gained, over {self.baseline} and at most, {self._gain(most)}"
+            # What a network gains over the same one untrained is pretraining's doing; over words alone it may not be.
+            who = "Pretraining" if baseline == "scratch" else "The chosen arm"
+            opening = f"{who} gained, over {baseline} and at most, {self._gain(most)}"
         return opening + (f"; the least, {self._gain(least)}." if len(rows) > 1 else ".")
 
     def mistakes(self, arm: str, budget: int, k: int = 12, draw: int = 0) -> list[Mistake]:
@@ -222,11 +227,11 @@ class Results:
             for metric, values in metrics.items():
                 rows.append(self._make_row(arm, budget, metric, values))
         for (arm, budget), metrics in self._values.items():
-            base = self._values.get((str(self.baseline), budget), {})  # the baseline may not run at every budget
-            for metric in (self.metric, METRICS[self.metric]) if base and arm != self.baseline else ():
-                differences = paired_differences(metrics[metric], base[metric])
-                name = f"{metric}_minus_{self.baseline}"
-                rows.append(self._make_row(arm, budget, name, differences))
+            for baseline in self.baselines:
+                base = self._values.get((baseline, budget), {})  # a baseline may not run at every budget
+                for metric in (self.metric, METRICS[self.metric]) if base and arm != baseline else ():
+                    differences = paired_differences(metrics[metric], base[metric])
+                    rows.append(self._make_row(arm, budget, f"{metric}_minus_{baseline}", differences))
         return rows
 
     def _make_row(self, arm: str, budget: int, metric: str, values: list[float]) -> dict[str, Any]:

@@ -97,6 +97,15 @@ def best_classifier(classifiers: Mapping[Key, Classifier], items: np.ndarray, la
     return choose_by_folds(_on_positions(classifiers, items, labels), labels)
 
 
+def _best_of(classifiers: Mapping[Any, Classifier]) -> Classifier:
+    """Make the classifier that cross-validation on what it learns from picks."""
+
+    def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
+        return classifiers[best_classifier(classifiers, train, labels)](train, labels, test)
+
+    return classify
+
+
 def scored_arm(classifiers: Mapping[Any, Classifier], train_metric: str = "train_accuracy") -> Arm:
     """Fit the classifier that cross-validation on the labels at hand picks.
 
@@ -109,8 +118,7 @@ def scored_arm(classifiers: Mapping[Any, Classifier], train_metric: str = "train
     """
 
     def arm(train: Examples, test: np.ndarray, seed: int) -> Outcome:
-        classify = classifiers[best_classifier(classifiers, train.items, train.labels)]
-        scores = classify(train.items, train.labels, np.concatenate([train.items, test]))
+        scores = _best_of(classifiers)(train.items, train.labels, np.concatenate([train.items, test]))
         known = scores[: len(train)].argmax(1) == train.labels
         return Outcome(scores[len(train) :], {train_metric: float(known.mean())})
 
@@ -145,12 +153,14 @@ def chosen_arm(
     """
 
     def choose(budget: int, train: Examples, running: tuple[str, ...]) -> str:
-        every = {(arm, key): one for arm in families if arm in running for key, one in families[arm].items()}
-        best = best_classifier(every, train.items, train.labels)
         rivals = {arm: one for arm, one in (trained or {}).items() if arm in running}
-        if not rivals:
-            return best[0]
-        rivals = {best[0]: every[best], **rivals}  # the first of equals wins: what is cheap
+        every = {(arm, key): one for arm in families if arm in running for key, one in families[arm].items()}
+        if every:
+            best, _ = best_classifier(every, train.items, train.labels)
+            # It picks its setting as the others do theirs, without the quarter; of equals, what is cheap wins.
+            rivals = {best: _best_of(families[best]), **rivals}
+        if len(rivals) == 1:
+            return next(iter(rivals))
         return choose_by_quarter(_on_positions(rivals, train.items, train.labels), train.labels)
 
     return choose

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import datasets
@@ -91,3 +92,21 @@ def test_bad_sources_are_named(tmp_path: Path) -> None:
         Corpus.of("a text")
     with pytest.raises(FileNotFoundError, match="no Wikipedia articles here"):
         Corpus.wikipedia(tmp_path)
+
+
+def test_a_sample_is_drawn_in_one_pass_with_the_same_chance_for_every_text() -> None:
+    corpus = Corpus.of([str(i) for i in range(20)])
+    counts = Counter(text for seed in range(2000) for text in corpus.sample(5, seed))
+    assert set(counts) == set(corpus) and min(counts.values()) > 400 and max(counts.values()) < 600  # 500 each, sd 19
+    assert corpus.sample(5, 3) == corpus.sample(5, 3) != corpus.sample(5, 4)
+    assert len(set(corpus.sample(5))) == 5
+    assert sorted(corpus.sample(99)) == sorted(corpus)
+    with pytest.raises(ValueError, match="count=0"):
+        corpus.sample(0)
+
+
+def test_half_of_a_character_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "odd.jsonl"
+    path.write_text('{"text": "fine"}\n{"text": "\\ud83d"}\n')
+    with pytest.raises(ValueError, match=r"odd\.jsonl, line 2: .*half of a pair"):
+        list(Corpus.open(path))

@@ -8,7 +8,7 @@ from auxtask.data.splits import fixed_test_half
 counts_of_people = st.lists(st.integers(4, 12), min_size=1, max_size=8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(counts_of_people, st.integers(0, 9))
 def test_half_of_each_persons_photos_is_set_aside(counts: list[int], seed: int) -> None:
     labels = np.random.default_rng(2).permutation(np.repeat(np.arange(len(counts)), counts))

@@ -56,7 +56,7 @@ def test_a_txt_file_has_one_text_per_line(tmp_path: Path) -> None:
         list(read_rows(file, ["text", "label"]))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r")), min_size=1))
 def test_any_text_survives_json_and_csv(tmp_path: Path, texts: list[str]) -> None:
     assert texts_of(write(tmp_path / "a.jsonl", as_jsonl(texts))) == texts

@@ -32,7 +32,7 @@ def document_of(spans: DocumentSpans, cache: TokenCache, indices: np.ndarray) ->
     return spans._document[spans.labels[indices]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(length=st.integers(6, 70), least=st.integers(1, 20), seed=st.integers(-5, 2**40), redraw=st.booleans())
 def test_spans_lie_in_their_document_are_long_enough_and_disjoint(
     cache, tokenizer, length, least, seed, redraw

@@ -186,3 +186,19 @@ def test_real_data_have_the_sizes_their_authors_gave(data_root: Path, name: str,
     data = getattr(TextData, name)(data_root)
     assert (len(data.train), len(data.test)) == (train, test) and data.notes == []
     assert len({type(text) for text in data.train.texts}) == 1
+
+
+def test_of_several_splits_one_with_labels_is_tested_on() -> None:
+    rows = {"text": ["good", "bad", "fine", "poor"], "label": [0, 1, 0, 1]}
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["up", "down"])})
+    secret = {"text": ["one", "two"], "label": [-1, -1]}
+    parts = {"train": rows, "test": secret, "validation": {"text": ["nice", "sad"], "label": [0, 1]}}
+    made = datasets.DatasetDict({k: datasets.Dataset.from_dict(v, features=features) for k, v in parts.items()})
+    assert list(TextData.from_dataset(made).test.texts) == ["nice", "sad"]
+
+
+def test_another_unlabelled_pool_leaves_the_labelled_texts_as_they_are() -> None:
+    data = TextData.drawn(20, 20, 30)
+    other = data.with_unlabelled(Corpus.of(["a text of mine"]))
+    assert list(other.unlabelled) == ["a text of mine"] and len(list(data.unlabelled)) == 30
+    assert other.fingerprint() == data.fingerprint()

@@ -66,7 +66,7 @@ def plain(results: Results) -> list[dict[str, Any]]:
     return [row for row in results.rows if row["metric"] != "seconds"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.sets(st.integers(1, 8), min_size=1, max_size=3), st.booleans())
 def test_draws_are_paired_over_arms_and_nested_in_the_budget(seed: int, budgets: set[int], per_class: bool) -> None:
     seen: dict[str, list[tuple[int, tuple[bytes, ...]]]] = {"one": [], "two": []}

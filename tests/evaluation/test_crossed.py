@@ -139,7 +139,7 @@ def test_the_detectable_mean_is_found_four_times_in_five() -> None:
     assert 0.75 < np.mean(found) < 0.86
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.floats(-2, 2), st.floats(0.1, 10))
 def test_shifting_and_scaling_the_table_shifts_and_scales_the_interval(seed: int, shift: float, scale: float) -> None:
     table = simulated(np.random.default_rng(seed), (4, 6), (1, 1, 1))

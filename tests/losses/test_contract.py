@@ -44,7 +44,7 @@ def gradients(loss, embeddings, labels) -> tuple[float, list[np.ndarray]]:
 
 
 @every_loss
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6))
 def test_the_order_of_the_batch_does_not_matter(loss, seed):
     embeddings, labels = batch(seed)
@@ -54,7 +54,7 @@ def test_the_order_of_the_batch_does_not_matter(loss, seed):
 
 
 @every_loss
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), exponent=st.floats(-3, 3))
 def test_the_length_of_each_embedding_does_not_matter(loss, seed, exponent):
     embeddings, labels = batch(seed)

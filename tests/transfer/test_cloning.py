@@ -19,9 +19,7 @@ from tests.transfer.drawn_graphs import build, plans
 from tests.transfer.models import APPLICATIONS, ZOO, SubclassedModel, example, same_bits, shaken
 
 L = keras.layers
-DRAWN = settings(
-    max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
-)
+DRAWN = settings(max_examples=20, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None)
 
 
 def state(model):

@@ -15,9 +15,7 @@ from tests.transfer.drawn_graphs import build, plans
 from tests.transfer.models import APPLICATIONS, ZOO, SubclassedModel, arrays, example, same_bits, shaken
 
 L = keras.layers
-DRAWN = settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
-)
+DRAWN = settings(max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None)
 
 
 def composed(model, cut, x, training=None):
