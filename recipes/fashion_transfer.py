@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
@@ -28,6 +28,8 @@ from typing import Any
 import numpy as np
 
 import auxtask as at
+
+ARMS = ("scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class Config:
     pair: tuple[str, ...] = at.option((), "Model B's classes: negative,positive; or all; empty: sandal,shirt or 8,9")
     seeds: int = at.option(20, "draws of the labelled images, each with other start weights")
     labels: tuple[int, ...] = at.option((), "labelled images in all; empty: 200, of digits 20")
-    arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all; of pair=all scratch,probe_then_tune")
+    arms: tuple[str, ...] = at.option(
+        (), "restricts the arms; empty: all; of pair=all scratch,probe_then_tune", choices=(*ARMS, "chosen")
+    )
     a_seeds: int = at.option(0, "seeds of Model A; 0: 3 (pair=all with conv: one short A per pair)")
     beside: str = at.option("", "pair=all: an earlier run of it with the other network, for the closing sentence")
     quick: bool = at.option(False, "about a minute: to see that everything runs")
@@ -53,6 +57,8 @@ class Config:
         for name, value, least in (("seeds", self.seeds, 1), ("a_seeds", self.a_seeds, 0)):
             if value < least:
                 raise ValueError(f"{name}={value}: must be at least {least}")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels={','.join(map(str, self.labels))}: one of them stands there twice")
         if self.labels and min(self.labels) < 4:
             raise ValueError(f"labels={min(self.labels)}: must be at least 4, two of each class")
         if self.beside and self.pair != ("all",):
@@ -117,11 +123,11 @@ def main(config: Config, run: at.Run) -> None:
     with run.stage("data"):
         data = check(config, run)
     pairs, budgets = pairs_of(config, data), budgets_of(config, data)
-    tasks = [make_task(config, data, pair, max(budgets), run.seed) for pair in pairs]
-    if len(tasks) == 1:
-        one_pair(config, run, tasks[0], budgets)
+    task = partial(make_task, config, data, largest=max(budgets), seed=run.seed)
+    if len(pairs) == 1:
+        one_pair(config, run, task(pairs[0]), budgets)
     else:
-        all_pairs(config, run, tasks, budgets)
+        all_pairs(config, run, pairs, task, budgets)
 
 
 def check(config: Config, run: at.Run) -> at.ImageData:
@@ -134,7 +140,7 @@ def check(config: Config, run: at.Run) -> at.ImageData:
         run.note(f"labels={','.join(map(str, dropped))} dropped: {data.name} has fewer images of a class to learn from")
     pairs = pairs_of(config, data)
     if config.beside:
-        gains_beside(config, pairs)
+        gains_beside(config, pairs, max(budgets_of(config, data)))
     return data
 
 
@@ -259,8 +265,7 @@ def compare(
         linear_arms(task, file, seed) | network_arms(config, task, file, on_tuned=told)
         for seed, file in enumerate(files)
     ]
-    order = ("scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual")
-    arms = {name: at.rotated_arm([one[name] for one in every], draws, run.seed) for name in order}
+    arms = {name: at.rotated_arm([one[name] for one in every], draws, run.seed) for name in ARMS}
     chosen = task.settings.chosen
     return at.Comparison(
         arms, budgets, draws, task.test, pool=task.pool, budget_unit="labels", metric="accuracy", per_class=False,
@@ -389,13 +394,16 @@ def show_time_saved(
     run.note(f"until as good as scratch at its best, once there is a Model A ({budget} labels): {said}")
 
 
-def all_pairs(config: Config, run: at.Run, tasks: list[Task], budgets: Sequence[int]) -> None:
-    """Compare the arms on every pair of classes, and say how many were helped and harmed."""
+def all_pairs(
+    config: Config, run: at.Run, pairs: list[tuple[str, ...]], make: Callable[[tuple[str, ...]], Task],
+    budgets: Sequence[int],
+) -> None:  # fmt: skip
+    """Compare the arms on every pair of classes, one after the other, and say how many were helped and harmed."""
     only, budget = config.arms or ("scratch", "probe_then_tune"), max(budgets)
     judged = next((arm for arm in ("probe_then_tune", *only) if arm in only and arm != "scratch"), "")
     tables: dict[str, np.ndarray] = {}
     gains: dict[str, float] = {}
-    for task in tasks:
+    for task in map(make, pairs):
         at.keras.backend.clear_session()  # or Keras keeps something of every network
         with run.stage("Model A"):
             files = models_a(config, run, task, task.network == "conv", task.name)
@@ -406,13 +414,14 @@ def all_pairs(config: Config, run: at.Run, tasks: list[Task], budgets: Sequence[
             tables[task.name] = at.paired_right(results, judged, budget)
             gains[task.name] = float(tables[task.name].mean())
     network = config.network
-    run.figure("spread", at.plot_spread(run.rows, title=f"{len(tasks)} pairs, {network}: a point is a pair"))
+    run.figure("spread", at.plot_spread(run.rows, title=f"{len(pairs)} pairs, {network}: a point is a pair"))
     of_a = {row["variant"]: f"{100 * row['mean']:.1f}" for row in run.rows if row["metric"] == "accuracy_on_a"}
-    title = f"gain of {judged} over scratch, {network}, {budget} labels, {len(tasks)} pairs"
+    a = ", one short Model A per pair" if network == "conv" and not config.a_seeds else ""
+    title = f"gain of {judged} over scratch, {network}, {budget} labels, {len(pairs)} pairs{a}"
     at.report_verdicts(run, tables, title, {"A, %": of_a}, len(files))
     run.note("settings are guesses: benchmarks/fashion_quality.py, which chooses them on other pairs, has not been run")
     if config.beside and judged == "probe_then_tune" and gains:
-        say_gap(run, {network: list(gains.values())} | gains_beside(config, [task.pair for task in tasks]), "pairs")
+        say_gap(run, {network: list(gains.values())} | gains_beside(config, pairs, budget), "pairs")
 
 
 def gains_of(results: Any, budget: int) -> list[float]:
@@ -420,7 +429,7 @@ def gains_of(results: Any, budget: int) -> list[float]:
     return list(results.row("probe_then_tune", budget, "accuracy_minus_scratch")["values"])
 
 
-def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]]) -> dict[str, list[float]]:
+def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]], budget: int) -> dict[str, list[float]]:
     """Read what the other network gained on each pair, from the run that beside= names."""
     folder = Path(config.beside)
     if not (folder / "result.json").is_file():
@@ -431,11 +440,11 @@ def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]]) -> dict[str, 
     rows = {
         row.get("variant"): row["mean"]
         for row in json.loads((folder / "result.json").read_text())["rows"]
-        if (row["arm"], row["metric"]) == ("probe_then_tune", "accuracy_minus_scratch")
+        if (row["arm"], row["budget"], row["metric"]) == ("probe_then_tune", budget, "accuracy_minus_scratch")
     }
     missing = ["+".join(pair) for pair in pairs if "+".join(pair) not in rows]
     if missing:
-        raise ValueError(f"beside={config.beside}: has no gain of probe_then_tune on {missing[0]}")
+        raise ValueError(f"beside={config.beside}: has no gain of probe_then_tune on {missing[0]} with {budget} labels")
     return {network: [rows["+".join(pair)] for pair in pairs]}
 
 

@@ -66,7 +66,7 @@ class Colours(at.ImageTask):
 def main(config: Config, run: at.Run) -> None:
     """Data, the auxiliary task, then the target task."""
     with run.stage("data"):
-        targets, unlabelled = load(config, run)
+        targets, unlabelled = check(config, run)
         # Test photos are set aside first, so that neither labels nor pretraining see them. Items are photo numbers.
         pool, test = at.fixed_test_half(targets.labels, seed=run.seed, names=targets.people)
         photos = targets.images(pool) if unlabelled is None else unlabelled.images()
@@ -85,8 +85,8 @@ def main(config: Config, run: at.Run) -> None:
     at.report_comparison(run, results, tuned)
 
 
-def load(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData | None]:
-    """Give the photos of the target task, and others to pretrain on."""
+def check(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData | None]:
+    """Give the photos of the target task, and others to pretrain on (also `auxtask validate`)."""
     if not config.path:
         strangers = at.FaceData.drawn(60 if config.quick else 400, 5, run.seed, SIZE, "stranger")
         return at.FaceData.drawn(20, 24, 1000 + run.seed, SIZE, "target"), strangers
@@ -104,10 +104,13 @@ def grey(photos: np.ndarray) -> np.ndarray:
 
 def pretrain(config: Config, run: at.Run, photos: np.ndarray) -> at.Model:
     """Check the task, train it, watched on a tenth of the photos, and save what is kept."""
+    if (run.folder / "backbone").exists():  # --resume
+        return at.load(run.folder)
     task = Colours(at.conv_backbone((SIZE, SIZE, 1), (32, 64, 128), seed=run.seed))
     at.check_task(task, photos[:256])  # says in words if a task of yours cannot work
     order = np.random.default_rng(run.seed).permutation(len(photos))
-    seen, held_out = photos[order[len(order) // 10 :]], photos[order[: len(order) // 10]]
+    few = len(order) // 10 if len(order) >= 100 else 0  # of a handful, a tenth tells nothing
+    seen, held_out = photos[order[few:]], photos[order[:few]] if few else None
     length = config.pretraining or ("40steps" if config.quick else "400steps")
     backbone = task.pretrain(
         seen, held_out, budget=length, seed=run.seed,
@@ -115,8 +118,9 @@ def pretrain(config: Config, run: at.Run, photos: np.ndarray) -> at.Model:
     )  # fmt: skip
     assert task.pretraining is not None
     run.figure("pretraining", at.plot_curves(task.pretraining.history, "guessing colours"))
-    run.note(f"colours of photos left out: {task.pretraining.history[-1]['val_unexplained']:.2f} of the variance is "
-             "unexplained")  # fmt: skip
+    if few:
+        left = task.pretraining.history[-1]["val_unexplained"]
+        run.note(f"colours of {few} photos left out: {left:.2f} of the variance is unexplained")
     at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance)
     return backbone
 

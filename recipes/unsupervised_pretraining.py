@@ -138,7 +138,8 @@ def main(config: Config, run: at.Run) -> None:
     backbones = {name: pretrained(config, run, name, kind, data) for name in names}
     with run.stage("features"):
         layers = {name: features(one, target) for name, one in backbones.items()}
-        untrained = features(at.reuse(backbones[names[0]], init="random", seed=run.seed), target)
+        baseline = encoder(data.shape, kind, run.seed)  # also where a method's own network is another one
+        untrained = features(baseline, target)
     probes = {name: at.log_probes(rows, STRENGTHS) for name, rows in layers.items()}
     with run.stage("pick of a method"):
         picked = pick(config, run, target, {name: at.scored_arm(probe) for name, probe in probes.items()})
@@ -149,7 +150,7 @@ def main(config: Config, run: at.Run) -> None:
             k: at.remembered(at.log_neighbours(rows["last"], k)) for k in (1, 5, 20)
         }
         families[arm_name(names, name, "probe")] = probes[name]
-    networks, tuned = make_networks(config, run, kind, target, backbones), []  # type: dict[str, Any], list[Any]
+    networks, tuned = make_networks(config, kind, target, backbones, baseline), []  # type: dict[str, Any], list[Any]
     ours = [name for name in (*families, *networks) if name in claimable(names, picked)]
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         draws = min(config.draws, 2) if config.quick else config.draws
@@ -304,7 +305,7 @@ def claimable(names: tuple[str, ...], picked: str) -> list[str]:
 
 
 def make_networks(
-    config: Config, run: at.Run, kind: Kind, target: Target, backbones: dict[str, at.Model]
+    config: Config, kind: Kind, target: Target, backbones: dict[str, at.Model], baseline: at.Model
 ) -> dict[str, Any]:
     """Give the arms that train a network: the same augmentation, and as many epochs."""
     epochs, batches = (2, 5) if config.quick else kind.tune
@@ -314,7 +315,7 @@ def make_networks(
     )  # fmt: skip
     cosine = partial(at.keras.optimizers.schedules.CosineDecay, decay_steps=epochs * batches)
     names = tuple(backbones)
-    return {"scratch": network(backbones[names[0]], plan=at.Plan.scratch(epochs, cosine(3e-3)), init="random")} | {
+    return {"scratch": network(baseline, plan=at.Plan.scratch(epochs, cosine(3e-3)), init="random")} | {
         arm_name(names, name, "probe_then_tune"): network(
             one, plan=at.Plan.full(epochs, cosine(5e-4)), start=at.logistic_head
         )

@@ -379,7 +379,10 @@ def test_a_copy_of_it_runs_on_a_folder_and_pretrains_on_what_is_not_tested(peopl
     assert own_task(*words, program=str(copy)) == 0
     record = json.loads((tmp_path / "run" / "backbone" / "description.json").read_text())["provenance"]
     assert record["task"] == "Colours"
-    assert record["data"]["num_images"] + record["validation"]["num_images"] == 12  # of 24: the others are tested
+    assert record["data"]["num_images"] == 12 and record["validation"] is None  # of 24: the others are tested
+    assert own_task(*words, "--resume", program=str(copy)) == 0
+    again = json.loads((tmp_path / "run" / "backbone" / "description.json").read_text())["provenance"]
+    assert again == record  # it was not pretrained again
 
 
 def test_the_task_of_ones_own_is_short() -> None:
@@ -389,5 +392,5 @@ def test_the_task_of_ones_own_is_short() -> None:
 
 
 def test_the_task_of_ones_own_names_a_folder_that_is_missing(tmp_path: Path, capsys) -> None:
-    assert own_task(f"path={tmp_path / 'nowhere'}", "--out", tmp_path / "run") == 2
+    assert own_task(f"path={tmp_path / 'nowhere'}", validate=True) == 2
     assert "nowhere" in (said := capsys.readouterr().err) and said.count("\n") == 1

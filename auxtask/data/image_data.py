@@ -246,10 +246,11 @@ class ImageData:
 
 def fashion_mnist_folder(root: str | Path | None = None) -> Path | None:
     """Find the folder with Fashion-MNIST's four official files; None if there is none."""
-    last = fashion_files(Path(), "test")[1].name
+    names = [file.name for part in ("train", "test") for file in fashion_files(Path(), part)]
     under_root = [Path(root) / "images" / "fashion_mnist"] if root is not None else []
     for folder in [*under_root, _DEBIAN, *sorted(_DEBIAN.glob("**/"))]:
-        if any((folder / name).exists() for name in (last, last.removesuffix(".gz"))):
+        # One of the four is enough to mean it: what is missing is then said, and not silently replaced by digits.
+        if any((folder / form).exists() for name in names for form in (name, name.removesuffix(".gz"))):
             return folder
     return None
 

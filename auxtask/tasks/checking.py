@@ -11,6 +11,7 @@ import numpy as np
 
 from auxtask.framework import keras, tf
 from auxtask.tasks.auxiliary_task import AuxiliaryTask
+from auxtask.tasks.greedy import GreedyTask
 from auxtask.tasks.leaks import leaked_targets, named_leaves
 from auxtask.transfer.groups import layer_groups
 
@@ -68,12 +69,25 @@ def check_task(task: AuxiliaryTask, data: Any, seed: int = 0) -> None:
         found = _check_values(task, batches[0], saved, seed)
         # Without a loss there is nothing to train.
         wrong += found or _check_training(task, batches, saved, seed)
+        wrong += _check_layers(task, data, seed)
     try:
         layer_groups(task.kept)
     except ValueError as error:
         wrong.append(f"the part that is kept has no layer groups, so it cannot be cut, frozen or reused: {error}")
     if wrong:
         raise TaskProblem(type(task).__name__, wrong)
+
+
+def _check_layers(task: AuxiliaryTask, data: Any, seed: int) -> list[str]:
+    """Check the tasks by which a greedy one trains its layers, each on the codes of those below, trained or not."""
+    wrong, codes = [], data
+    for name, part in task.layer_tasks.items() if isinstance(task, GreedyTask) else ():
+        try:
+            check_task(part, codes, seed)
+        except TaskProblem as problem:
+            wrong += [f"layer {name}: {sentence}" for sentence in problem.sentences]
+        codes = part.encoder.predict(codes, verbose=0)
+    return wrong
 
 
 class _Weights:
@@ -89,6 +103,9 @@ class _Weights:
             self._values.setdefault(id(weight), (weight, weight.numpy()))
         for weight, value in self._values.values():
             weight.assign(value)
+        for layer in self._task._flatten_layers():
+            if isinstance(layer, keras.layers.Normalization):
+                layer.finalize_state()  # it works with copies of its weights
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class Rbm(AuxiliaryTask):
         self.dense = _sigmoid_layer(encoder)
         self.visible_bias = self.add_weight("visible_bias", (self.dense.kernel.shape[0],), initializer="zeros")
         # In a plain object: Keras would count the chains among the weights that are averaged and put back.
-        self._state = SimpleNamespace(persistent=persistent, chains=None, fitted=False, reference=None)
+        self._state = SimpleNamespace(persistent=persistent, chains=None, reference=None)
         self.built = True
 
     def batches(self, data: np.ndarray, seed: int) -> tf.data.Dataset:
@@ -87,7 +87,8 @@ class Rbm(AuxiliaryTask):
             Bernoulli units would be outside 0 to 1.
         """
         order = np.random.default_rng(seed).permutation(len(data))[:_MOST_ROWS]
-        if not self._state.fitted:
+        fresh = not np.any(self.visible_bias.numpy())
+        if fresh:
             for layer in self.encoder.layers:
                 if isinstance(layer, keras.layers.Normalization):
                     layer.adapt(data[order])
@@ -96,11 +97,10 @@ class Rbm(AuxiliaryTask):
         if not self.gaussian and (seen.min() < -1e-6 or seen.max() > 1 + 1e-6):
             found = f"{seen.min():.3g} to {seen.max():.3g}"
             raise ValueError(f"Bernoulli units are 0 to 1, not {found}: take visible='gaussian'")
-        if not self._state.fitted:
+        if fresh:
             mean = seen.mean(axis=0)
             often = np.clip(mean, 0.01, 0.99)
             self.visible_bias.assign(mean if self.gaussian else np.log(often / (1 - often)))
-        self._state.fitted = True
         self._state.reference = None if validation is None else data[order[: len(validation)]]
         self._state.chains = tf.Variable(seen[: min(self.batch_size, len(data))]) if self._state.persistent else None
 

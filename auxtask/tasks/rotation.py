@@ -51,10 +51,18 @@ class Rotation(ImageTask):
         self.head.build(encoder.output_shape)
         self.built = True
 
-    def batch_loss(self, batch: tf.Tensor, training: bool) -> dict[str, tf.Tensor]:
+    def batches(self, data: np.ndarray, seed: int) -> tf.data.Dataset:
+        """Make endless batches of pictures in all four positions, float32 [4 n, ...], and their turns, int64 [4 n]."""
+        return super().batches(data, seed).map(_in_four_positions, tf.data.AUTOTUNE, deterministic=True)
+
+    def batch_loss(self, batch: tuple[tf.Tensor, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:
         """Give cross-entropy and accuracy over the four positions; chance is 0.25."""
-        turned = tf.concat([tf.image.rot90(batch, k) for k in range(4)], axis=0)
-        turns = tf.repeat(np.arange(4), tf.shape(batch)[0])
+        turned, turns = batch
         odds = self.head(self.encoder(turned, training=training))
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(turns, odds))
         return {"loss": loss, "accuracy": tf.reduce_mean(tf.cast(tf.argmax(odds, axis=1) == turns, tf.float32))}
+
+
+def _in_four_positions(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    turned = tf.concat([tf.image.rot90(pictures, k) for k in range(4)], axis=0)
+    return turned, tf.repeat(np.arange(4), tf.shape(pictures)[0])

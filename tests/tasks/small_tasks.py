@@ -27,6 +27,7 @@ from auxtask.tasks.autoencoder import Autoencoder
 from auxtask.tasks.barlow_twins import BarlowTwins
 from auxtask.tasks.gan import Gan
 from auxtask.tasks.masked_words import MaskedWords
+from auxtask.tasks.rbm import Rbm
 from auxtask.tasks.replaced_words import ReplacedWords
 from auxtask.tasks.rotation import Rotation
 from auxtask.tasks.same_document import SameDocument
@@ -116,6 +117,15 @@ def stacked_rbms() -> tuple[Any, Any]:
     return StackedRbms(rbm_backbone((12, 12, 1), (12, 6), seed=0), batch_size=16), pictures()
 
 
+def rbm() -> tuple[Any, Any]:
+    return Rbm(rbm_backbone((12, 12, 1), (12,), seed=0), batch_size=16, persistent=True), pictures()
+
+
+def gaussian_rbms() -> tuple[Any, Any]:
+    backbone = rbm_backbone((12, 12, 1), (12, 6), visible="gaussian", seed=0)
+    return StackedRbms(backbone, batch_size=16), pictures()
+
+
 def gan() -> tuple[Any, Any]:
     return Gan(small_conv(), batch_size=16), pictures()
 
@@ -171,6 +181,8 @@ TASKS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "autoencoder": autoencoder,
     "stacked_autoencoders": stacked_autoencoders,
     "stacked_rbms": stacked_rbms,
+    "rbm": rbm,
+    "gaussian_rbms": gaussian_rbms,
     "same_identity": same_identity,
     "same_face": same_face,
     "same_pair": same_pair,

@@ -11,6 +11,7 @@ from auxtask.backbones.saving import load_backbone, save_backbone
 from auxtask.data.text_batches import EncodedTexts
 from auxtask.tasks.auxiliary_task import AuxiliaryTask
 from auxtask.tasks.checking import check_task
+from auxtask.tasks.rbm import Rbm
 from auxtask.transfer.cloning import reuse
 from auxtask.transfer.fine_tuning import fine_tune
 from auxtask.transfer.freezing import freeze
@@ -53,7 +54,7 @@ def test_what_is_kept_is_the_trained_backbone_with_its_groups(pretrained) -> Non
     task, kept, before = pretrained
     assert kept is task.kept
     assert any((new != old).any() for new, old in zip(values(kept), before, strict=True))
-    assert len(layer_groups(kept)) >= 2
+    assert len(layer_groups(kept)) >= (1 if isinstance(task, Rbm) else 2)
 
 
 def test_the_record_says_what_was_done(pretrained) -> None:
@@ -94,6 +95,9 @@ def test_frozen_and_fine_tuned_the_ledger_is_clean_and_the_source_unchanged(pret
 @pytest.mark.parametrize("name", sorted(TASKS))
 def test_nothing_is_wrong_with_it_and_the_check_leaves_no_trace(name) -> None:
     task, data = TASKS[name]()
-    before = values(task.kept)
+    before = values(task)
     check_task(task, data)
-    assert all((new == old).all() for new, old in zip(values(task.kept), before, strict=True))
+    after = values(task)[: len(before)]  # a task may make weights when it first sees data
+    assert all((new == old).all() for new, old in zip(after, before, strict=True))
+    x = some_input(task.kept)
+    assert same_bits(reuse(task.kept)(x, training=False), task.kept(x, training=False))  # nor does a layer remember

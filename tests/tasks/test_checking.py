@@ -7,27 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from auxtask.backbones.small_nets import dense_backbone
 from auxtask.framework import keras, tf
 from auxtask.tasks.checking import TaskProblem, check_task
 from auxtask.tasks.masked_words import MaskedWords
 from auxtask.tasks.rotation import Rotation
 from auxtask.tasks.same_pair import SamePair
+from auxtask.tasks.stacked_autoencoders import StackedAutoencoders
 from tests.tasks.small_tasks import face_backbone, language, pairs, pictures, small_conv, text
 
 
 class Turned(Rotation):
-    """Rotation as batches of (pictures, turns), so that there is a target to leak."""
-
-    def batches(self, data: Any, seed: int) -> Any:
-        return super().batches(data, seed).map(self.turn)
-
-    def turn(self, batch: Any) -> Any:
-        turns = tf.repeat(np.arange(4), tf.shape(batch)[0])
-        return tf.concat([tf.image.rot90(batch, k) for k in range(4)], axis=0), turns
+    """Rotation with all that a fault needs to be planted; only the loss is logged."""
 
     def batch_loss(self, batch: Any, training: bool) -> Any:
-        odds = self.head(self.encoder(batch[0], training=training))
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(batch[1], odds))
+        return super().batch_loss(batch, training)["loss"]
 
     def __init__(self, encoder: Any) -> None:
         super().__init__(encoder, batch_size=16)
@@ -41,8 +35,10 @@ class NothingReachesTheEncoder(Turned):
 
 
 class AnswerInACorner(Turned):
-    def turn(self, batch):
-        pictures, turns = super().turn(batch)
+    def batches(self, data, seed):
+        return super().batches(data, seed).map(self.paint)
+
+    def paint(self, pictures, turns):
         corner = np.zeros((1, 12, 12, 1), np.float32)
         corner[0, 0, 11] = 1
         painted = 60.0 * tf.cast(turns, tf.float32)[:, None, None, None]
@@ -78,7 +74,7 @@ class Shapeless(Turned):
 class LastBatchIsSmaller(Turned):
     def batches(self, data, seed):
         pictures = tf.data.Dataset.from_tensor_slices(data.astype("float32")).batch(16).repeat()
-        return pictures.map(self.turn)
+        return pictures.map(lambda batch: (tf.tile(batch, (4, 1, 1, 1)), tf.repeat(np.arange(4), tf.shape(batch)[0])))
 
     def num_batches(self, data):
         return 3
@@ -176,3 +172,18 @@ def test_an_answer_painted_on_one_photo_of_a_pair_leaks() -> None:
 def test_what_is_no_task_is_refused() -> None:
     with pytest.raises(ValueError, match="not an AuxiliaryTask"):
         check_task(small_conv(), pictures())
+
+
+def test_a_stack_whose_layers_learn_nothing_is_told_by_layer() -> None:
+    class Deaf(StackedAutoencoders):
+        def __init__(self, encoder: Any) -> None:
+            super().__init__(encoder, batch_size=16)
+            for name, part in self.layer_tasks.items():
+                part.batch_loss = self.deaf(part) if name == "hidden2" else part.batch_loss
+
+        @staticmethod
+        def deaf(part: Any) -> Any:
+            return lambda batch, training: {"loss": tf.reduce_sum(part.kept.trainable_weights[0]) * 0.0 + 1.0}
+
+    with pytest.raises(TaskProblem, match="layer hidden2: training leaves the part that is kept unchanged"):
+        check_task(Deaf(dense_backbone((12, 12, 1), (12, 6), seed=0)), pictures())

@@ -14,7 +14,8 @@ from tests.tasks.small_tasks import pictures, small_conv
 def test_loss_and_accuracy_are_those_over_the_four_positions() -> None:
     task = Rotation(small_conv())
     batch = pictures()[:5].astype(np.float32)
-    values = task.batch_loss(tf.constant(batch), training=False)
+    turned = np.concatenate([np.rot90(batch, turns, axes=(1, 2)) for turns in range(4)])
+    values = task.batch_loss((tf.constant(turned), tf.repeat(np.arange(4), 5)), training=False)
     # numpy turns counter-clockwise too, and the network judges each position on its own.
     losses, right = [], []
     for turns in range(4):
@@ -24,6 +25,14 @@ def test_loss_and_accuracy_are_those_over_the_four_positions() -> None:
         right.append(odds.argmax(1) == turns)
     assert float(values["loss"]) == pytest.approx(np.mean(losses), rel=1e-4)
     assert float(values["accuracy"]) == pytest.approx(np.mean(right))
+
+
+def test_a_batch_shows_each_picture_in_all_four_positions() -> None:
+    turned, turns = next(iter(Rotation(small_conv(), batch_size=6).batches(pictures(), 3)))
+    assert turned.shape == (24, 12, 12, 1) and turns.numpy().tolist() == np.repeat(np.arange(4), 6).tolist()
+    upright = turned.numpy()[:6]
+    for quarter in range(4):  # numpy turns counter-clockwise, as tf.image.rot90 does
+        assert np.array_equal(turned.numpy()[6 * quarter : 6 * quarter + 6], np.rot90(upright, quarter, axes=(1, 2)))
 
 
 def test_it_learns_to_tell_pictures_that_are_brighter_at_the_top() -> None:
