@@ -47,6 +47,9 @@ PHOTOS = Kind((32, 64, 128), at.Crops(), at.Shifts(4), {"epochs": "12epochs", "s
 KINDS = {"digits": DIGITS, "fashion_mnist": FASHION}
 
 
+NOISE = 0.3  # of autoencoders
+
+
 # A method is a task made of (shape of pictures, kind, seed), and the learning rate at which it is trained. All have one
 # encoder but RBMs, whose layers are dense and sigmoid by definition.
 def encoder(shape: tuple[int, int, int], kind: Kind, seed: int) -> at.Model:
@@ -54,10 +57,8 @@ def encoder(shape: tuple[int, int, int], kind: Kind, seed: int) -> at.Model:
     return at.conv_backbone(shape, kind.stages, dropout=0.0, seed=seed)
 
 
-def _shifted(name: str, **settings: Any) -> Callable[..., Any]:
-    return lambda shape, kind, seed: getattr(at, name)(
-        encoder(shape, kind, seed), augment=kind.shifts, seed=seed, **settings
-    )
+def _shifted(name: str) -> Callable[..., Any]:
+    return lambda shape, kind, seed: getattr(at, name)(encoder(shape, kind, seed), augment=kind.shifts, seed=seed)
 
 
 def _viewed(name: str) -> Callable[..., Any]:
@@ -65,7 +66,11 @@ def _viewed(name: str) -> Callable[..., Any]:
 
 
 def _stacked(shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
-    return at.StackedAutoencoders(encoder(shape, kind, seed), seed=seed)
+    return at.StackedAutoencoders(encoder(shape, kind, seed), noise=NOISE, seed=seed)
+
+
+def _at_once(shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
+    return at.Autoencoder(encoder(shape, kind, seed), noise=NOISE, seed=seed)
 
 
 def _rbm(shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
@@ -73,7 +78,7 @@ def _rbm(shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
 
 
 METHODS: dict[str, tuple[Callable[..., Any], float]] = {
-    "autoencoder": (_shifted("Autoencoder", noise=0.3), 1e-3),
+    "autoencoder": (_at_once, 1e-3),  # the same network, noise and decoders as of the stack
     "gan": (_shifted("Gan"), 5e-4),
     "stacked_autoencoders": (_stacked, 1e-3),
     "rbm": (_rbm, 1e-2),
@@ -81,6 +86,7 @@ METHODS: dict[str, tuple[Callable[..., Any], float]] = {
     "simclr": (_viewed("SimClr"), 2e-3),
     "barlow_twins": (_viewed("BarlowTwins"), 2e-3),
 }
+OF_A_METHOD = ("knn", "probe", "probe_then_tune")
 STRENGTHS = (0.003, 0.03, 0.3)  # of probes on standardised features: scikit-learn's C
 
 
@@ -150,7 +156,7 @@ def main(config: Config, run: at.Run) -> None:
             k: at.remembered(at.log_neighbours(rows["last"], k)) for k in (1, 5, 20)
         }
         families[arm_name(names, name, "probe")] = probes[name]
-    networks, tuned = make_networks(config, kind, target, backbones, baseline), []  # type: dict[str, Any], list[Any]
+    networks = make_networks(config, kind, target, backbones, baseline)
     ours = [name for name in (*families, *networks) if name in claimable(names, picked)]
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         draws = min(config.draws, 2) if config.quick else config.draws
@@ -170,7 +176,11 @@ def main(config: Config, run: at.Run) -> None:
                 },
             ),
         ).run(bar.update)  # fmt: skip
-    at.report_comparison(run, results, tuned)
+    seconds = {row["arm"]: row["mean"] for row in run.rows if row["metric"] == "seconds_pretraining"}
+    own = {arm_name(names, name, arm): f"{seconds[name]:.0f}" for name in names for arm in OF_A_METHOD}
+    at.report_comparison(run, results, beside={"pretraining, s": own})
+    if {"stacked_autoencoders", "autoencoder"} <= set(names):
+        say_history(run, results, seconds)
 
 
 def check(config: Config, run: at.Run) -> at.ImageData:
@@ -294,6 +304,16 @@ def pick(config: Config, run: at.Run, target: Target, arms: dict[str, Any]) -> s
     return picked
 
 
+def say_history(run: at.Run, results: Any, seconds: dict[str, float]) -> None:
+    """Compare layer-wise training with the same autoencoder trained at once: quality and time."""
+    said = []
+    for name in ("stacked_autoencoders", "autoencoder"):
+        found = (f"{100 * results.row(f'{name}.probe', n)['mean']:.1f}" for n in results.budgets)
+        said.append(f"{'/'.join(found)} % after {seconds[name]:.0f} s")
+    labels = "/".join(map(str, results.budgets))
+    run.note(f"greedy layer by layer: probe at {labels} labels {said[0]}; the same autoencoder at once: {said[1]}")
+
+
 def arm_name(names: tuple[str, ...], method: str, arm: str) -> str:
     """Give what an arm is called: of one method as it is, of several with the method's name."""
     return arm if len(names) == 1 else f"{method}.{arm}"
@@ -301,7 +321,7 @@ def arm_name(names: tuple[str, ...], method: str, arm: str) -> str:
 
 def claimable(names: tuple[str, ...], picked: str) -> list[str]:
     """Give the arms that may be chosen: those of the method picked, and what needs none."""
-    return ["pixels", "pca", *(arm_name(names, picked, arm) for arm in ("knn", "probe", "probe_then_tune"))]
+    return ["pixels", "pca", *(arm_name(names, picked, arm) for arm in OF_A_METHOD)]
 
 
 def make_networks(

@@ -105,8 +105,14 @@ class Results:
                 return row
         raise ValueError(f"there is no row of arm {arm!r}, budget {budget} and metric {metric!r}")
 
-    def table(self) -> Table:
-        """Give a table of arms by budgets, in per cent, with intervals."""
+    def table(self, beside: Mapping[str, Mapping[str, str]] | None = None) -> Table:
+        """Give a table of arms by budgets, in per cent, with intervals.
+
+        Parameters
+        ----------
+        beside : mapping of title to (mapping of arm to text), optional
+            Columns that follow the arms' names, such as what each one's pretraining cost.
+        """
         from rich.table import Table
 
         table = Table(
@@ -114,16 +120,20 @@ class Results:
             caption=f"95 % t intervals over label draws ({self._num_draws()})",
         )
         table.add_column("arm", no_wrap=True)
+        columns = dict(beside or {})
+        for title in columns:
+            table.add_column(title, justify="right")
         for budget in self.budgets:
             table.add_column(str(budget), justify="right", no_wrap=True)
         for arm in self.arms:
-            table.add_row(arm, *self._row_texts(arm, self.metric))
+            known = [texts.get(arm, "") for texts in columns.values()]
+            table.add_row(arm, *known, *self._row_texts(arm, self.metric))
         if self.picks:
             table.add_section()
-            table.add_row("chosen", *self._row_texts("chosen", self.metric), style="bold")
+            table.add_row("chosen", *[""] * len(columns), *self._row_texts("chosen", self.metric), style="bold")
             for baseline in self.baselines:
                 texts = self._row_texts("chosen", f"{self.metric}_minus_{baseline}")
-                table.add_row(f"chosen - {baseline}", *texts)
+                table.add_row(f"chosen - {baseline}", *[""] * len(columns), *texts)
         return table
 
     def sentence(self) -> str:

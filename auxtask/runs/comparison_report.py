@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auxtask.runs.figures import plot_curves, plot_freeze_map, plot_results
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from auxtask.transfer.fine_tuning import FineTuning
 
 
-def report_comparison(run: Run, results: Results, trainings: Sequence[FineTuning] = ()) -> None:
+def report_comparison(
+    run: Run,
+    results: Results,
+    trainings: Sequence[FineTuning] = (),
+    beside: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
     """Add a comparison to a run's result, and print its table and what was gained.
 
     Parameters
@@ -23,6 +28,8 @@ def report_comparison(run: Run, results: Results, trainings: Sequence[FineTuning
         Of `Comparison.run`.
     trainings : sequence of FineTuning
         Of the arms that train. Of the last one that thawed layers, curves and the freeze map are drawn.
+    beside : mapping of title to (mapping of arm to text), optional
+        See `Results.table`.
     """
     run.add_rows(results.rows)
     run.save_predictions(results.predictions)
@@ -33,5 +40,5 @@ def report_comparison(run: Run, results: Results, trainings: Sequence[FineTuning
     if thawed:
         run.figure("thaw", plot_curves(thawed[-1].history, "training, with the moments of thaw"))
         run.figure("freeze map", plot_freeze_map(thawed[-1].ledger.rows))
-    run.print(results.table())
+    run.print(results.table(beside))
     run.print(results.sentence())

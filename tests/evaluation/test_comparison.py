@@ -519,3 +519,21 @@ def test_a_choosing_callable_that_names_no_arm_is_refused_before_any_arm_runs() 
 
     with pytest.raises(ValueError, match="no arm 'prob'.*did you mean 'probe'"):
         compare({"scratch": never, "probe": never}, chosen=lambda *_: "prob").run()
+
+
+def test_columns_may_stand_beside_the_arms_names() -> None:
+    results = compare({"scratch": guess, "probe": nearest_mean}, draws=2).run()
+    table = results.table({"cost": {"probe": "12 s"}})
+    assert [column.header for column in table.columns][:2] == ["arm", "cost"]
+    assert list(table.columns[1].cells)[:2] == ["", "12 s"]
+
+
+def test_differences_may_be_taken_to_several_baselines_and_each_has_its_sentence() -> None:
+    arms = {"scratch": guess, "words": guess, "probe": nearest_mean}
+    results = compare(arms, draws=12, baseline=("words", "scratch"), chosen=lambda *_: "probe").run()
+    values = {arm: np.array(results.row(arm, results.budgets[0])["values"]) for arm in arms}
+    for name in ("words", "scratch"):
+        found = results.row("chosen", results.budgets[0], f"rank1_minus_{name}")["values"]
+        assert np.allclose(found, values["probe"] - values[name])
+    assert "The chosen arm gained, over words" in results.sentence()
+    assert "Pretraining gained, over scratch" in results.sentence()
