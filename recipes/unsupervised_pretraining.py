@@ -86,7 +86,7 @@ METHODS: dict[str, tuple[Callable[..., Any], float]] = {
     "simclr": (_viewed("SimClr"), 2e-3),
     "barlow_twins": (_viewed("BarlowTwins"), 2e-3),
 }
-OF_A_METHOD = ("knn", "probe", "probe_then_tune")
+OF_A_METHOD = ("knn", "probe", "self_training", "probe_then_tune")
 STRENGTHS = (0.003, 0.03, 0.3)  # of probes on standardised features: scikit-learn's C
 
 
@@ -156,6 +156,10 @@ def main(config: Config, run: at.Run) -> None:
             k: at.remembered(at.log_neighbours(rows["last"], k)) for k in (1, 5, 20)
         }
         families[arm_name(names, name, "probe")] = probes[name]
+    middle = {key: one for key, one in probes[picked].items() if key == ("all", STRENGTHS[1])}
+    # Pictures to draw labels from count as unlabelled wherever they are not drawn.
+    teacher = at.SelfTraining(layers[picked], middle, np.concatenate([target.pool.items, target.held_out.items]))
+    families[arm_name(names, picked, "self_training")] = {"self_training": teacher}
     networks = make_networks(config, kind, target, backbones, baseline)
     ours = [name for name in (*families, *networks) if name in claimable(names, picked)]
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
