@@ -301,7 +301,7 @@ def one_pair(config: Config, run: at.Run, task: Task, budgets: Sequence[int]) ->
         title = f"gain over scratch, {task.name}, {budget} labels"
         at.report_verdicts(run, tables, title, pretrainings=len(files))
     with run.stage("time saved"):
-        show_time_saved(config, run, task, files[0], comparison, budget)
+        show_time_saved(config, run, task, files[0], comparison, results, budget)
     with run.stage("the other network"):
         other = replace(task, network="dense" if task.network == "conv" else "conv")
         beside = models_a(config, run, other, short=other.network == "conv")
@@ -319,12 +319,15 @@ def take_the_steps(config: Config, run: at.Run, task: Task, file: Path, train: a
     model_a = at.load(file)  # 1. load Model A
     run.print(at.layer_groups(model_a))  # 2. choose layers: here all but the head
     model_b = at.reuse(model_a, drop_head=True, head=1, seed=run.seed)  # 3. copy them, put a new sigmoid head on
-    at.freeze(model_b)  # 4. freeze what was copied
     run.print(at.layer_groups(model_b))
-    # 5. train the head; 6. thaw at a lower rate: a plan says both, and fine_tune proves what stayed frozen.
-    plan = make_plans(task.settings, 1, config.quick)["probe_then_tune"]
+    (head, low), (frozen, thawed) = task.settings.tune, (1, 1) if config.quick else task.settings.epochs
+    plan = [
+        at.Phase(frozen, head, frozen_upto="backbone", name="head"),  # 4. freeze what was copied, 5. train the head
+        at.Phase(thawed, low, name="all"),  # 6. thaw at a lower rate
+    ]
     images, labels = task.images[train.items], train.labels.astype("float32")
     tuned = at.fine_tune(model_b, (images, labels), plan=plan, seed=run.seed, callbacks=run.callbacks(label="Model B"))
+    run.print(tuned.ledger)  # what was frozen did not move
     found = at.model_accuracy(model_b, task.images[task.test.items], task.test.labels)  # 7. evaluate
     run.figure("steps", at.plot_curves(tuned.history, "Model B: the head, then everything"))
     run.note(f"the steps once, {len(train)} labels, not augmented: {100 * found:.2f} % of {len(task.test)} test images")
@@ -373,7 +376,7 @@ def explain(config: Config, run: at.Run, files: dict[Task, Path], drawn: at.Exam
 
 
 def show_time_saved(
-    config: Config, run: at.Run, task: Task, file: Path, comparison: at.Comparison, budget: int
+    config: Config, run: at.Run, task: Task, file: Path, comparison: at.Comparison, results: Any, budget: int
 ) -> None:
     """Watch the arms that train on the test images, which chooses nothing: how soon are they as good as scratch?"""
     if "scratch" not in comparison.arms:
@@ -392,6 +395,10 @@ def show_time_saved(
     run.figure("time saved", at.plot_time_saved(curves, title=f"{task.name}, {budget} labels"))
     said = "; ".join(each.sentence() for each in at.time_to_reach(curves))
     run.note(f"until as good as scratch at its best, once there is a Model A ({budget} labels): {said}")
+    run.note(
+        "seconds per draw from images to scores, features included: "
+        + ", ".join(f"{arm} {results.row(arm, budget, 'seconds')['mean']:.1f}" for arm in results.arms)
+    )
 
 
 def all_pairs(

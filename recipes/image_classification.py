@@ -27,7 +27,7 @@ import numpy as np
 
 import auxtask as at
 
-ARMS = ("pixels", "scratch", "random_frozen", "probe", "probe_then_tune")
+ARMS = ("pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual")
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,16 @@ def main(config: Config, run: at.Run) -> None:
         "scratch": networks["scratch"],
         "random_frozen": at.probe_arm(untrained.rows, (0.003, 0.03, 0.3)),
         "probe": at.scored_arm(families["probe"]),
-        "probe_then_tune": networks["probe_then_tune"],
+        **{name: networks[name] for name in ("probe_then_tune", "full", "gradual")},
     }
     arms = {name: arm for name, arm in arms.items() if not config.arms or name in config.arms}
     rival = {"probe_then_tune": at.arm_classifier(networks["probe_then_tune"], data.names, run.seed)}
-    budgets = budgets_of(config, data)
+    budgets, draws = budgets_of(config, data), min(config.draws, 2) if config.quick else config.draws
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         results = at.Comparison(
-            arms, budgets, min(config.draws, 2) if config.quick else config.draws, test, pool=pool,
+            arms, budgets, draws, test, pool=pool,
+            # What carries no claim gets few draws.
+            arm_draws={name: min(draws, 2) for name in ("full", "gradual") if name in arms},
             budget_unit="images per class", baseline="scratch" if "scratch" in arms else None, metric="accuracy",
             chosen=at.chosen_arm(families, rival), only=config.arms or None, seed=run.seed, run=run,
         ).run(bar.update)  # fmt: skip
@@ -215,6 +217,8 @@ def make_networks(
     return {
         "scratch": network(at.Plan.scratch(epochs, cosine), "random"),
         "probe_then_tune": network(tune, start=at.logistic_head),
+        "full": network(at.Plan.full(epochs, 1e-4)),
+        "gradual": network(at.Plan.gradual(epochs, 1e-3, 1e-4, len(at.layer_groups(backbone)))),
     }
 
 

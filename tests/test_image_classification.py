@@ -17,7 +17,7 @@ from auxtask.runs.catalogue import find_program, load_program
 from auxtask.runs.program import run_program, validate_program
 
 L = at.keras.layers
-ARMS = {"pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "chosen"}
+ARMS = {"pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual", "chosen"}
 
 
 def image_classification(*words: object, validate: bool = False) -> int:
@@ -178,7 +178,7 @@ def pickled(mine: Path) -> None:
         (None, ["labels=1"], "at least 2 of each class"),
         (None, ["size=64"], "size=64"),
         (None, ["pixel_range=1"], "two numbers, low,high"),
-        (None, ["arms=prob"], "pixels, scratch, random_frozen, probe, probe_then_tune, and chosen"),
+        (None, ["arms=prob"], "pixels, scratch, random_frozen, probe, probe_then_tune, full, gradual, and chosen"),
         (None, ["arms=chosen"], "name some of"),
     ],
 )
