@@ -58,6 +58,11 @@ def fit_logistic(features: Any, labels: np.ndarray, strength: float, weights: np
         return LogisticRegression(C=strength, max_iter=2000).fit(features, labels, weights)
 
 
+def log_probabilities(fitted: Any, features: Any) -> np.ndarray:
+    """Give what a fitted regression says, float64 [n, c]; a class that is as good as impossible stays finite."""
+    return np.asarray(np.log(np.maximum(fitted.predict_proba(features), np.finfo(np.float64).tiny)))
+
+
 def nearest_mean_head(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give the linear head whose scores are cosines to each class' mean (for unit features).
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from auxtask.evaluation.probes import fit_logistic
+from auxtask.evaluation.probes import fit_logistic, log_probabilities
 from auxtask.evaluation.text_arms import Classifier, best_classifier
 
 __all__ = ["SelfTraining"]
@@ -57,7 +57,7 @@ class SelfTraining:
         """Give log-probabilities [num_test, c]: this is a `Classifier`."""
         layer, strength, items, named, weights = self.learned(train, labels)
         fitted = self._fit(layer, strength, items, named, weights)
-        return np.asarray(fitted.predict_log_proba(self._layers[layer][test]))
+        return log_probabilities(fitted, self._layers[layer][test])
 
     def learned(self, train: np.ndarray, labels: np.ndarray) -> tuple[str, float, np.ndarray, np.ndarray, np.ndarray]:
         """Give what the last round learns from.
@@ -74,7 +74,7 @@ class SelfTraining:
         items, named, weights = train, labels, np.ones(len(train))
         for share in self._shares:
             fitted = self._fit(layer, strength, items, named, weights)
-            log_probability = fitted.predict_log_proba(rows[self._unlabelled])
+            log_probability = log_probabilities(fitted, rows[self._unlabelled])
             sure, guesses = most_confident(log_probability, share * classes[1] / len(labels))
             each = self._weight * len(train) / max(1, len(sure))
             items = np.concatenate([train, self._unlabelled[sure]])

@@ -12,7 +12,7 @@ import numpy as np
 from auxtask.evaluation.arms import Arm, Outcome
 from auxtask.evaluation.cross_validation import FitScore, choose_by_folds, choose_by_quarter
 from auxtask.evaluation.examples import Examples
-from auxtask.evaluation.probes import fit_logistic
+from auxtask.evaluation.probes import fit_logistic, log_probabilities
 
 __all__ = [
     "best_classifier",
@@ -61,7 +61,7 @@ def log_probe(features: np.ndarray, strength: float) -> Classifier:
     """
 
     def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-        return np.asarray(fit_logistic(features[train], labels, strength).predict_log_proba(features[test]))
+        return log_probabilities(fit_logistic(features[train], labels, strength), features[test])
 
     return classify
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
-from auxtask.evaluation.probes import fit_logistic, logistic_head
+from auxtask.evaluation.probes import fit_logistic, log_probabilities, logistic_head
 
 __all__ = ["TermCounts", "TfidfWords", "log_tfidf"]
 
@@ -81,7 +81,7 @@ def log_tfidf(terms: TermCounts, strength: float) -> Callable[[np.ndarray, np.nd
 
     def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
         features, judged = terms.weighted(train, test)
-        return np.asarray(fit_logistic(features, labels, strength).predict_log_proba(judged))
+        return log_probabilities(fit_logistic(features, labels, strength), judged)
 
     return classify
 

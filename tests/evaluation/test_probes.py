@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from auxtask.evaluation.probes import against_strangers, logistic_head, nearest_mean_head
+from auxtask.evaluation.probes import (
+    against_strangers,
+    fit_logistic,
+    log_probabilities,
+    logistic_head,
+    nearest_mean_head,
+)
 
 
 def clusters(num_classes: int, each: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -73,3 +79,11 @@ def test_somebody_must_speak_for_a_class(number: int, nearest: int) -> None:
 def test_a_class_without_examples_is_refused(head: object, labels: list[int]) -> None:
     with pytest.raises(ValueError, match=r"at least two classes|do not fit"):
         head(np.ones((2, 3)), np.array(labels))  # type: ignore[operator]
+
+
+def test_a_class_that_is_as_good_as_impossible_has_a_finite_log_probability() -> None:
+    features, labels = np.array([[-1.0], [1.0]]), np.array([0, 1])
+    fitted = fit_logistic(features, labels, 1e4)
+    far = log_probabilities(fitted, np.array([[1e6], [0.0]]))
+    assert np.isfinite(far).all() and far[0, 0] < -700 and far[0, 1] == 0
+    assert np.allclose(far[1], fitted.predict_log_proba([[0.0]])[0])
