@@ -115,8 +115,10 @@ def test_pairs_of_one_label_teach_a_copy_and_a_logistic_head_follows(backbone, t
         taught.append((few.labels.tolist(), int(few.lengths.max()), seed))
         SameDocument(copy).pretrain(few, budget="3steps", learning_rate=1e-2, documents=2, spans=4, seed=seed)
 
-    classify = network_classifier(pair_fit(backbone, texts, probes, teach, max_length=8), texts, seed=5)
-    scores = classify(TRAIN.items, TRAIN.labels, TEST)
+    fit = pair_fit(backbone, texts, probes, teach, max_length=8)
+    scores = network_classifier(fit, texts, seed=5)(TRAIN.items, TRAIN.labels, TEST)
+    untaught = pair_fit(backbone, texts, probes, lambda *_: None)(TRAIN.items, TRAIN.labels, 5)
+    assert not np.allclose(scores, untaught.log_probabilities(texts.take(TEST)), atol=0.05)  # the copy that was taught
     assert taught == [(LABELS[:16].tolist(), 8, 5)]
     assert (scores.argmax(1) == LABELS[TEST]).mean() > 0.6
     assert_same(backbone, before)
