@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from auxtask.evaluation.depth import first_layer_weights as first_layer_weights
     from auxtask.evaluation.depth import probe_by_depth as probe_by_depth
     from auxtask.evaluation.depth import standardised as standardised
+    from auxtask.evaluation.examples import laid_out as laid_out
     from auxtask.evaluation.gain_gap import gap_sentence as gap_sentence
     from auxtask.evaluation.layer_features import StandardisedLayers as StandardisedLayers
     from auxtask.evaluation.learning_curves import Curve as Curve
@@ -148,6 +149,7 @@ if TYPE_CHECKING:
     from auxtask.tasks.gan import Gan as Gan
     from auxtask.tasks.greedy import GreedyTask as GreedyTask
     from auxtask.tasks.image_task import ImageTask as ImageTask
+    from auxtask.tasks.known_classes import learn_classes as learn_classes
     from auxtask.tasks.masked_words import MaskedWords as MaskedWords
     from auxtask.tasks.rbm import Rbm as Rbm
     from auxtask.tasks.replaced_words import ReplacedWords as ReplacedWords
@@ -270,9 +272,11 @@ _HOME = {
     "image_batches": "auxtask.data.image_batches",
     "image_features": "auxtask.backbones.image_features",
     "keras": "auxtask.framework",
+    "laid_out": "auxtask.evaluation.examples",
     "language_backbone": "auxtask.backbones.language",
     "language_model": "auxtask.backbones.language",
     "layer_groups": "auxtask.transfer.groups",
+    "learn_classes": "auxtask.tasks.known_classes",
     "lfw_image_data": "auxtask.data.face_classes",
     "linear_arm": "auxtask.evaluation.network_arms",
     "load": "auxtask.deployment.loading",

@@ -12,7 +12,6 @@ after it; what is best in the mean over pairs and seeds is written into the reci
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -95,12 +94,8 @@ def pretrained(config: Config, run: at.Run, a: at.ImageData, network: str) -> at
     """Train Model A on what is left, and give it without its head."""
     epochs, size = (2, 32) if config.quick else (config.a_epochs or A_EPOCHS[network], 128)
     backbone = MAKERS[network](a.shape, seed=run.seed)
-    model = at.reuse(backbone, head=len(a.names), seed=run.seed)
-    cosine = at.keras.optimizers.schedules.CosineDecay(A_RATES[network], epochs * math.ceil(len(a.train) / size))
-    batches = at.as_dataset((a.train.images, a.train.labels), size, shuffle=True, seed=run.seed)
     callbacks = run.callbacks(label=f"A-{network}", items_per_step=size, unit="images")
-    plan = at.Plan.scratch(epochs, cosine)
-    at.fine_tune(model, at.augmented(batches, SHIFTS[network]), plan=plan, seed=run.seed, callbacks=callbacks)
+    model = at.learn_classes(backbone, a.train, epochs, A_RATES[network], SHIFTS[network], size, run.seed, callbacks)
     return at.reuse(model, drop_head=True)
 
 

@@ -16,7 +16,6 @@ Reuse can fail, and then it is said: over seeds, over pairs of classes, with a d
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -169,9 +168,7 @@ def make_task(config: Config, data: at.ImageData, pair: tuple[str, ...], largest
     """Leave the pair out for A, and set B's images up: labels are drawn from a fixed part of the training images."""
     b = data.only(pair)
     pool = b.train.take(b.train.balanced(min(max(5 * largest, 2000), b.train.most_balanced), seed))
-    rows = np.arange(len(pool)), len(pool) + np.arange(len(b.test))
-    labelled, tested = (at.Examples(i, part.labels, pair, i) for i, part in zip(rows, (pool, b.test), strict=True))
-    images = np.concatenate([pool.images, b.test.images])
+    images, (labelled, tested) = at.laid_out(pool, b.test)
     return Task(pair, config.network, data.without(pair), images, labelled, tested)
 
 
@@ -197,13 +194,8 @@ def train_a(run: at.Run, task: Task, epochs: int, seed: int, file: Path) -> None
     """Train Model A on the classes that are not Model B's, and save it as an .h5 file."""
     train, (_, size, rate) = task.a.train, task.settings.a
     backbone = task.settings.make(task.a.shape, seed=seed)
-    model = at.reuse(backbone, head=len(train.names), seed=seed)
-    cosine = at.keras.optimizers.schedules.CosineDecay(rate, epochs * math.ceil(len(train) / size))
-    batches = at.augmented(
-        at.as_dataset((train.images, train.labels), size, shuffle=True, seed=seed), task.settings.shifts
-    )
     callbacks = run.callbacks(label=file.stem, items_per_step=size, unit="images")
-    at.fine_tune(model, batches, plan=at.Plan.scratch(epochs, cosine), seed=seed, callbacks=callbacks)
+    model = at.learn_classes(backbone, train, epochs, rate, task.settings.shifts, size, seed, callbacks)
     file.parent.mkdir(exist_ok=True)
     unfinished = file.with_suffix(".unfinished.h5")
     with warnings.catch_warnings():

@@ -79,12 +79,7 @@ def main(config: Config, run: at.Run) -> None:
             backbone = learn_other_digits(config, run)
     run.print(at.layer_groups(backbone))
     at.save_backbone(backbone, run.folder / "backbone", {"source": config.source or "other digits"})
-    # Items are positions here: first those that labels are drawn from, then those that are tested.
-    images = np.concatenate([data.train.images, data.test.images])
-    rows = np.split(np.arange(len(images)), [len(data.train)])
-    pool, test = (
-        at.Examples(i, part.labels, data.names, i) for i, part in zip(rows, (data.train, data.test), strict=True)
-    )
+    images, (pool, test) = at.laid_out(data.train, data.test)
     tuned: list[Any] = []
     with run.stage("features"):
         pixels = at.fit_images(images, min(images.shape[1], 32), images.shape[3])
@@ -178,11 +173,10 @@ def load_source(config: Config, run: at.Run) -> at.Model | None:
 def learn_other_digits(config: Config, run: at.Run) -> at.Model:
     """Learn the digits 0 to 4, none of which is a class of the target task."""
     others = at.ImageData.digits(seed=run.seed).only(tuple("01234"))
-    model = at.reuse(at.conv_backbone(others.shape, (16, 32, 64), seed=run.seed), head=5, seed=run.seed)
-    batches = at.as_dataset((others.train.images, others.train.labels), 32, shuffle=True, seed=run.seed)
-    batches = at.augmented(batches, at.Shifts(1, flip=False))
-    plan = at.Plan.scratch(2 if config.quick else 20, 3e-3)
-    at.fine_tune(model, batches, plan=plan, seed=run.seed, callbacks=run.callbacks(label="other digits"))
+    backbone = at.conv_backbone(others.shape, (16, 32, 64), seed=run.seed)
+    callbacks = run.callbacks(label="other digits")
+    shifts, epochs = at.Shifts(1, flip=False), 2 if config.quick else 20
+    model = at.learn_classes(backbone, others.train, epochs, 3e-3, shifts, 32, run.seed, callbacks)
     return at.reuse(model, drop_head=True)
 
 

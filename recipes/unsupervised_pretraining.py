@@ -232,11 +232,9 @@ def make_target(config: Config, run: at.Run, data: at.ImageData) -> Target:
     # A fixed part of a large training set is enough to draw from; all of it is pretrained on.
     size = min(data.train.most_balanced, few + max(3 * max(budgets), 2000))
     drawn = data.train.take(data.train.balanced(size, run.seed))
-    labels = np.concatenate([drawn.labels[few:], drawn.labels[:few], data.test.labels])
-    images = np.concatenate([drawn.images[few:], drawn.images[:few], data.test.images])
-    rows = np.split(np.arange(len(images)), [size - few, size])
-    parts = [at.Examples(i, labels[i], data.names, i) for i in rows]
-    return Target(images, parts[0], parts[1], parts[2], budgets, KINDS.get(data.name, PHOTOS).shifts.flip)
+    rows = np.arange(size)
+    images, (pool, held_out, test) = at.laid_out(drawn.take(rows[few:]), drawn.take(rows[:few]), data.test)
+    return Target(images, pool, held_out, test, budgets, KINDS.get(data.name, PHOTOS).shifts.flip)
 
 
 def pretrained(config: Config, run: at.Run, name: str, kind: Kind, data: at.ImageData) -> at.Model:

@@ -212,14 +212,6 @@ def test_files_that_cannot_be_read_are_skipped_only_when_asked_for(mine: Path, s
 TARGET = ("dress", "sandal", "shirt", "bag", "ankle-boot")
 
 
-def learn_classes(images: at.LabelledImages, epochs: int) -> at.Model:
-    """A Model A of other classes, as recipes/fashion_transfer.py trains it, but shorter."""
-    model = at.reuse(at.conv_backbone(seed=0), head=len(images.names), seed=0)
-    batches = at.as_dataset((images.images, images.labels), 128, shuffle=True)
-    at.fine_tune(model, at.augmented(batches, at.Shifts(2)), plan=at.Plan.scratch(epochs, 3e-3))
-    return model
-
-
 def fashion_source(kind: str, data: at.ImageData, folder: Path) -> tuple[at.ImageData, Path]:
     """The target's images, and a source that saw none of their labels."""
     if kind == "rotation":
@@ -228,7 +220,9 @@ def fashion_source(kind: str, data: at.ImageData, folder: Path) -> tuple[at.Imag
         at.save_backbone(backbone, folder / "rotation")
         return data, folder / "rotation"
     other = data.without(TARGET).train
-    model = learn_classes(other.take(other.balanced(5000, seed=1)), epochs=4)
+    model = at.learn_classes(
+        at.conv_backbone(seed=0), other.take(other.balanced(5000, seed=1)), 4, augment=at.Shifts(2)
+    )
     if kind == "file":
         model.save(folder / "model_a.keras")
         return data.only(TARGET), folder / "model_a.keras"

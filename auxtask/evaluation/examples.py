@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Examples", "content_hashes", "fingerprint", "refuse_shared"]
+from auxtask.data.labelled_images import LabelledImages
+
+__all__ = ["Examples", "content_hashes", "fingerprint", "laid_out", "refuse_shared"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +81,33 @@ class Examples:
         where = np.asarray(indices, np.int64)
         index = None if self.index is None else self.index[where]
         return Examples(self.items[where], self.labels[where], self.names, index)
+
+
+def laid_out(*parts: LabelledImages) -> tuple[np.ndarray, tuple[Examples, ...]]:
+    """Lay the pictures of several parts out one after the other, so that an item is a position among them all.
+
+    Parameters
+    ----------
+    parts : LabelledImages
+        With the same classes: those that labels are drawn from, say, and those that are tested.
+
+    Returns
+    -------
+    images : uint8 [n, height, width, channels]
+    examples : tuple of Examples
+        One for each part; its items are positions in `images`.
+
+    Raises
+    ------
+    ValueError
+        The classes differ, or a part has no picture.
+    """
+    if any(part.names != parts[0].names for part in parts):
+        raise ValueError("the parts must have the same classes in the same order")
+    ends = np.cumsum([len(part) for part in parts])
+    rows = np.split(np.arange(ends[-1]), ends[:-1])
+    examples = tuple(Examples(i, part.labels, part.names, i) for i, part in zip(rows, parts, strict=True))
+    return np.concatenate([part.images for part in parts]), examples
 
 
 def content_hashes(items: np.ndarray) -> list[bytes]:

@@ -34,7 +34,8 @@ def as_dataset(
         Draw a new order in every epoch. Only indices are shuffled, so that big arrays cost no
         buffer.
     seed : int
-        Seed of the orders.
+        Seed of the orders, and set as TensorFlow's global seed when shuffling: the order of `tf.data` depends on both,
+        and would else be another one after an earlier training.
     columns : (str, str)
         Names of the two columns of a `datasets.Dataset`.
 
@@ -58,6 +59,7 @@ def as_dataset(
     num_examples = _common_length(arrays)
     indices = tf.data.Dataset.range(num_examples)
     if shuffle:
+        tf.random.set_seed(seed)
         indices = indices.shuffle(num_examples, seed=seed, reshuffle_each_iteration=True)
     # The tensors are captured, not embedded, so arrays beyond a graph's 2 GB are fine.
     tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)

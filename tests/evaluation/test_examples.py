@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auxtask.evaluation.examples import Examples, content_hashes, fingerprint, refuse_shared
+from auxtask.data.labelled_images import LabelledImages
+from auxtask.evaluation.examples import Examples, content_hashes, fingerprint, laid_out, refuse_shared
 
 NAMES = ("ann", "bob")
 
@@ -99,3 +100,16 @@ def test_the_fingerprint_changes_with_items_labels_names_and_order() -> None:
 def test_counts_include_classes_without_an_item() -> None:
     examples = Examples([1, 2, 3], [2, 0, 2], ("a", "b", "c"))
     assert examples.counts().tolist() == [1, 0, 2]
+
+
+def test_parts_are_laid_out_one_after_the_other_and_items_are_positions() -> None:
+    random = np.random.default_rng(0)
+    parts = [
+        LabelledImages(random.integers(0, 256, (n, 2, 2, 1), np.uint8), np.arange(n) % 2, ("a", "b")) for n in (5, 3)
+    ]
+    images, (first, second) = laid_out(*parts)
+    for part, examples in zip(parts, (first, second), strict=True):
+        assert np.array_equal(images[examples.items], part.images) and np.array_equal(examples.labels, part.labels)
+    refuse_shared(first, second)
+    with pytest.raises(ValueError, match="same classes in the same order"):
+        laid_out(parts[0], LabelledImages(parts[1].images, parts[1].labels, ("b", "a")))

@@ -79,3 +79,15 @@ def test_bad_data_is_refused(data, message):
 def test_a_bad_batch_size_is_refused(size):
     with pytest.raises(ValueError, match="batch_size"):
         as_dataset((X, Y), batch_size=size)
+
+
+def test_the_order_depends_on_the_seed_alone_whatever_ran_before() -> None:
+    orders = []
+    for before in (None, 1, 2):
+        if before is not None:
+            tf.random.set_seed(before)
+            tf.random.uniform(())
+        batches = as_dataset(np.arange(50), 10, shuffle=True, seed=7)
+        orders.append([np.concatenate([x.numpy() for (x,) in batches]).tolist() for _ in range(2)])
+    assert orders[0] == orders[1] == orders[2]
+    assert orders[0][0] != orders[0][1]  # each pass has its own
