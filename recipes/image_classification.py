@@ -63,6 +63,8 @@ class Config:
             )
         if self.epochs < 2 or self.draws < 1 or self.size < 0:
             raise ValueError(f"epochs={self.epochs}, draws={self.draws}, size={self.size}: at least 2, 1 and 0")
+        if not 0 < self.test_fraction <= 0.5:
+            raise ValueError(f"test_fraction={self.test_fraction}: must be above 0 and at most 0.5")
         if self.dataset == "folder" and not (self.path and self.source):
             raise ValueError(
                 "dataset=folder needs path=DIR, with a sub-folder per class, and source=, a .keras or .h5 file, "
@@ -135,7 +137,8 @@ def check(config: Config, run: at.Run) -> tuple[at.ImageData, at.Model | None]:
     if config.dataset == "folder":
         assert backbone is not None  # Config refuses
         shape = backbone.input_shape[1:]
-        data = at.ImageData.from_folder(config.path, shape[0], config.test_fraction, config.on_bad, run.seed)
+        # Whatever --seed: a run of unsupervised_pretraining on this folder must not have seen what is tested here.
+        data = at.ImageData.from_folder(config.path, shape[0], config.test_fraction, config.on_bad, seed=0)
     else:
         data = at.ImageData.digits(seed=run.seed).only(tuple("56789"))
         shape = data.shape if backbone is None else backbone.input_shape[1:]

@@ -165,7 +165,7 @@ def pickled(mine: Path) -> None:
         (empty, [], "holds no photos"),
         (one_class, [], "one class only (3)"),
         (partial(keep, count=1), [], "each class needs 2 photos to learn from and to test, but 5 has 1"),
-        (partial(keep, count=3), ["test_fraction=0.7"], "5 has 1 pictures to learn from; at least 2"),
+        (partial(keep, count=2), [], "5 has 1 pictures to learn from; at least 2"),
         (corrupt, [], "broken.png"),
         (None, ["path="], "path=DIR"),
         (None, ["source="], "source=, a .keras or .h5 file"),
@@ -180,6 +180,7 @@ def pickled(mine: Path) -> None:
         (None, ["pixel_range=1"], "two numbers, low,high"),
         (None, ["arms=prob"], "pixels, scratch, random_frozen, probe, probe_then_tune, full, gradual, and chosen"),
         (None, ["arms=chosen"], "name some of"),
+        (None, ["test_fraction=0.7"], "at most 0.5"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(damage: Callable | None, words, said, mine, source: Path, capsys) -> None:
@@ -237,7 +238,7 @@ def fashion_source(kind: str, data: at.ImageData, folder: Path) -> tuple[at.Imag
 def test_fashion_folders_with_20_images_per_class_beat_scratch(kind: str, data_root: Path, tmp_path: Path) -> None:
     data, source = fashion_source(kind, at.ImageData.fashion_mnist(data_root), tmp_path)
     folder = write_folder(tmp_path / "fashion", data, 80)
-    words = ("dataset=folder", f"path={folder}", f"source={source}", "labels=20", "draws=3", "test_fraction=0.75")
+    words = ("dataset=folder", f"path={folder}", f"source={source}", "labels=20", "draws=3")
     arms = "arms=pixels,scratch,probe,chosen"
     assert image_classification(*words, arms, "--out", tmp_path / "out") == 0
     accuracy = accuracy_of(tmp_path / "out")

@@ -32,3 +32,10 @@ def test_nobody_is_left_without_a_photo_to_learn_from() -> None:
         fixed_test_half(np.array([0, 0, 0]), 0, max_pool=10)
     with pytest.raises(ValueError, match="fraction"):
         fixed_test_half(np.array([0, 0]), 0, fraction=1.0)
+
+
+@given(st.integers(0, 100), st.lists(st.integers(4, 12), min_size=1, max_size=4))
+def test_what_a_smaller_fraction_tests_a_larger_one_tests_too(seed: int, counts: list[int]) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    (_, small), (_, large) = (fixed_test_half(labels, seed, fraction) for fraction in (0.25, 0.5))
+    assert set(small) <= set(large)
