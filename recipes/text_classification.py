@@ -249,6 +249,11 @@ def source_of(config: Config) -> str:
     return config.source or ("pretrain" if config.dataset == "drawn" else "reuse")
 
 
+def kind_of(config: Config) -> str:
+    """Give the task that is learned on text without labels."""
+    return config.task or ("same_document" if source_of(config) == "adapt" else "masked")
+
+
 def language_model(config: Config, run: at.Run, data: at.TextData) -> tuple[at.Model, Any]:
     """Pretrain a language model here, or reuse one as it is or adapted to the unlabelled texts."""
     source = source_of(config)
@@ -263,7 +268,11 @@ def language_model(config: Config, run: at.Run, data: at.TextData) -> tuple[at.M
             everything = at.Corpus.joined(at.Corpus.wikipedia(str(run.data_root)), everything)
         corpus, report = at.drop_duplicates(everything, list(data.test.texts))
         run.note(report.sentence("unlabelled texts", "test set", "left out"))
-        held_in, held_out = corpus.split(min(0.5, max(0.02, 100 / max(1, report.num_texts))), seed=run.seed)
+        # Of few texts a larger part is held out, or hidden words could not be judged; same_document needs none.
+        share = min(0.5, max(0.02, 100 / max(1, report.num_texts)))
+        held_in, held_out = corpus.split(share, seed=run.seed)
+        if kind_of(config) == "same_document":
+            held_in = corpus
     if source in ("scratch", "pretrain"):
         tokenizer = at.TextTokenizer.train(held_in, vocab_size=4000 if config.dataset == "drawn" else 16_000)
         size = "tiny" if config.dataset == "drawn" else "mini"
@@ -281,7 +290,7 @@ def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, he
     adapting = source_of(config) == "adapt"
     if not adapting:  # what words mean is counted first, or minutes of pretraining would not come to it
         at.set_word_vectors(backbone, at.cooccurrence_vectors(seen, tokenizer, backbone.output_shape[-1]))
-    kind = config.task or ("same_document" if adapting else "masked")
+    kind = kind_of(config)
     # On 2 cores some 1, 40 and 20 minutes.
     usual = "1500steps" if config.dataset == "drawn" else "1200steps" if kind == "same_document" else "20min"
     length = config.pretraining or ("30steps" if config.quick else usual)
