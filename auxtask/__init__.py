@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from auxtask.data.cooccurrence import cooccurrence_vectors as cooccurrence_vectors
     from auxtask.data.corpora import Corpus as Corpus
     from auxtask.data.crops import Crops as Crops
+    from auxtask.data.duplicates import KnownTexts as KnownTexts
     from auxtask.data.duplicates import drop_duplicates as drop_duplicates
     from auxtask.data.face_classes import lfw_image_data as lfw_image_data
     from auxtask.data.face_pairs import FacePairs as FacePairs
@@ -150,22 +151,24 @@ if TYPE_CHECKING:
     from auxtask.tasks.greedy import GreedyTask as GreedyTask
     from auxtask.tasks.image_task import ImageTask as ImageTask
     from auxtask.tasks.known_classes import learn_classes as learn_classes
+    from auxtask.tasks.masked_words import MaskedAccuracy as MaskedAccuracy
     from auxtask.tasks.masked_words import MaskedWords as MaskedWords
     from auxtask.tasks.rbm import Rbm as Rbm
     from auxtask.tasks.replaced_words import ReplacedWords as ReplacedWords
     from auxtask.tasks.rotation import Rotation as Rotation
     from auxtask.tasks.same_document import SameDocument as SameDocument
+    from auxtask.tasks.same_document import teach_labels as teach_labels
     from auxtask.tasks.same_face import SameFace as SameFace
     from auxtask.tasks.same_identity import SameIdentity as SameIdentity
     from auxtask.tasks.same_pair import SamePair as SamePair
     from auxtask.tasks.simclr import SimClr as SimClr
     from auxtask.tasks.stacked_autoencoders import StackedAutoencoders as StackedAutoencoders
     from auxtask.tasks.stacked_rbms import StackedRbms as StackedRbms
+    from auxtask.training.budget import Budget as Budget
+    from auxtask.training.budget import parse_budget as parse_budget
     from auxtask.training.callbacks import BestWeights as BestWeights
-    from auxtask.training.callbacks import Budget as Budget
     from auxtask.training.callbacks import NanGuard as NanGuard
     from auxtask.training.callbacks import WeightAverage as WeightAverage
-    from auxtask.training.callbacks import parse_budget as parse_budget
     from auxtask.training.inputs import as_dataset as as_dataset
     from auxtask.training.optimizers import GroupRates as GroupRates
     from auxtask.transfer.cloning import copy_weights as copy_weights
@@ -186,7 +189,7 @@ _HOME = {
     "AuxiliaryTask": "auxtask.tasks.auxiliary_task",
     "BarlowTwins": "auxtask.tasks.barlow_twins",
     "BestWeights": "auxtask.training.callbacks",
-    "Budget": "auxtask.training.callbacks",
+    "Budget": "auxtask.training.budget",
     "Comparison": "auxtask.evaluation.comparison",
     "Contrastive": "auxtask.losses.contrastive",
     "Corpus": "auxtask.data.corpora",
@@ -203,9 +206,11 @@ _HOME = {
     "GroupRates": "auxtask.training.optimizers",
     "ImageData": "auxtask.data.image_data",
     "ImageTask": "auxtask.tasks.image_task",
+    "KnownTexts": "auxtask.data.duplicates",
     "LearningCurve": "auxtask.evaluation.learning_curves",
     "LinearNetwork": "auxtask.evaluation.text_network_arms",
     "MarginSoftmax": "auxtask.losses.margin_softmax",
+    "MaskedAccuracy": "auxtask.tasks.masked_words",
     "MaskedWords": "auxtask.tasks.masked_words",
     "Masking": "auxtask.data.masking",
     "NanGuard": "auxtask.training.callbacks",
@@ -295,7 +300,7 @@ _HOME = {
     "pair_fit": "auxtask.evaluation.text_network_arms",
     "pair_scores": "auxtask.evaluation.verification",
     "paired_right": "auxtask.evaluation.verdicts",
-    "parse_budget": "auxtask.training.callbacks",
+    "parse_budget": "auxtask.training.budget",
     "people_seen": "auxtask.deployment.loading",
     "plot_curves": "auxtask.runs.figures",
     "plot_depth": "auxtask.runs.transfer_figures",
@@ -334,6 +339,7 @@ _HOME = {
     "set_word_vectors": "auxtask.backbones.word_vectors",
     "standardised": "auxtask.evaluation.depth",
     "t_interval": "auxtask.evaluation.statistics",
+    "teach_labels": "auxtask.tasks.same_document",
     "text_features": "auxtask.backbones.text_features",
     "text_network_arm": "auxtask.evaluation.text_network_arms",
     "tf": "auxtask.framework",

@@ -22,7 +22,7 @@ import auxtask as at
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 WEIGHTS = (1.0, 4.0, 10.0)  # of all guesses together, in labels
-SHARES = {"to all": (0.2, 0.4, 0.6, 0.8, 1.0), "to half": (0.1, 0.2, 0.3, 0.4, 0.5), "once": (0.5,)}
+SHARES = {"to_all": (0.2, 0.4, 0.6, 0.8, 1.0), "to_half": (0.1, 0.2, 0.3, 0.4, 0.5), "once": (0.5,)}
 RATES = (2e-5, 5e-5, 1e-4)  # of AdamW, at which MiniLM is tuned
 
 
@@ -98,7 +98,7 @@ def frozen_arms(layers: at.StandardisedLayers, spare: np.ndarray) -> dict[str, A
         for weight in WEIGHTS:
             for course, shares in SHARES.items():
                 teacher = at.SelfTraining(layers.rows, probes, spare, shares, weight)
-                arms[f"self-C{c:g}-{weight:g}-{course.replace(' ', '_')}"] = at.scored_arm({"": teacher})
+                arms[f"self-C{c:g}-{weight:g}-{course}"] = at.scored_arm({"": teacher})
     return arms
 
 
@@ -106,19 +106,13 @@ def networks(backbone: at.Model, encoded: at.EncodedTexts, layers: at.Standardis
     """Give tuning from the probe, pairs of one label, and scratch, each with every length and rate."""
     probes = at.log_probes(layers.rows, STRENGTHS[:3])
     arms: dict[str, Any] = {}
-
-    def same_label(steps: int, rate: float, copy: at.Model, few: at.EncodedTexts, seed: int) -> None:
-        classes = int(few.labels.max()) + 1
-        at.SameDocument(copy).pretrain(
-            few, budget=f"{steps}steps", learning_rate=rate, documents=classes, spans=max(2, 8 // classes), seed=seed
-        )
-
     for steps in (40, 80):
         for rate in RATES:
             tune = at.TextTraining(steps, rate, 8, layer_decay=0.9)
+            teach = partial(at.teach_labels, steps=steps, learning_rate=rate, batch_size=8)
             fits = {
                 "tune": at.tune_fit(backbone, encoded, layers, probes, tune),
-                "pairs": at.pair_fit(backbone, encoded, probes, partial(same_label, steps, rate)),
+                "pairs": at.pair_fit(backbone, encoded, probes, teach),
                 "scratch": at.scratch_fit(backbone, encoded, at.TextTraining(2 * steps, 4 * rate, 8)),
             }
             arms |= {f"{name}-{steps}x{rate:g}": at.text_network_arm(fit, encoded) for name, fit in fits.items()}

@@ -78,6 +78,10 @@ class Settings:
     batches: int = 10  # of 32 images in each epoch, however few labels
     chosen: str = "probe"  # the arm that carries the claim
 
+    def lengths(self, quick: bool) -> tuple[int, int]:
+        """Give Model B's epochs, frozen and thawed."""
+        return (1, 1) if quick else self.epochs
+
 
 SETTINGS = {
     "fashion_mnist": {
@@ -206,7 +210,7 @@ def train_a(run: at.Run, task: Task, epochs: int, seed: int, file: Path) -> None
 
 def make_plans(settings: Settings, num_groups: int, quick: bool) -> dict[str, at.Plan]:
     """Give the plans of the arms that train, of as many epochs each."""
-    frozen, thawed = (1, 1) if quick else settings.epochs
+    frozen, thawed = settings.lengths(quick)
     epochs, (head, low) = frozen + thawed, settings.tune
     cosine = at.keras.optimizers.schedules.CosineDecay(settings.scratch, epochs * settings.batches)
     return {
@@ -312,7 +316,7 @@ def take_the_steps(config: Config, run: at.Run, task: Task, file: Path, train: a
     run.print(at.layer_groups(model_a))  # 2. choose layers: here all but the head
     model_b = at.reuse(model_a, drop_head=True, head=1, seed=run.seed)  # 3. copy them, put a new sigmoid head on
     run.print(at.layer_groups(model_b))
-    (head, low), (frozen, thawed) = task.settings.tune, (1, 1) if config.quick else task.settings.epochs
+    (head, low), (frozen, thawed) = task.settings.tune, task.settings.lengths(config.quick)
     plan = [
         at.Phase(frozen, head, frozen_upto="backbone", name="head"),  # 4. freeze what was copied, 5. train the head
         at.Phase(thawed, low, name="all"),  # 6. thaw at a lower rate

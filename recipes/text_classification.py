@@ -15,9 +15,9 @@ masked words also `language_model/`, which plain transformers load) and `model/`
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -104,13 +104,13 @@ def main(config: Config, run: at.Run) -> None:
     with run.stage("data"):
         data = check(config, run)
         budgets, largest = label_budgets(config, data)
-        kept = run.cell("data", lambda: {"texts": np.array(data.fingerprint())})
-        if str(kept["texts"]) != data.fingerprint():
+        texts_given = data.fingerprint()
+        if str(run.cell("data", lambda: {"texts": np.array(texts_given)})["texts"]) != texts_given:
             raise ValueError("these are not the texts that this run began with: start a new run folder")
-        _, shared = at.drop_duplicates(at.Corpus.of(list(data.train.texts)), list(data.test.texts))
-        run.note(shared.sentence("training texts", "test set", "they stay"))
+        tests = at.KnownTexts(list(data.test.texts))
+        run.note(tests.report(data.train.texts).sentence("training texts", "test set", "they stay"))
     with run.stage("language model"):
-        backbone, tokenizer = language_model(config, run, data)
+        backbone, tokenizer = language_model(config, run, data, tests)
     # The test subset is fixed before anything is drawn; labels are drawn from a balanced part of the training texts.
     # Items are numbers of texts: those that may be labelled, then those that are tested, then those without labels.
     pool = data.train.take(data.train.balanced(min(max(5 * largest, 500), data.train.most_balanced), run.seed))
@@ -118,7 +118,7 @@ def main(config: Config, run: at.Run) -> None:
     run.note(f"tested on {wanted} of {len(data.test)} test texts, as many of each class")
     subset = data.test.balanced(wanted, run.seed)
     tested = data.test if config.full_test else data.test.take(subset)
-    spare = unlabelled_texts(config, run, data)
+    spare = unlabelled_texts(config, run, data, tests)
     texts = [*pool.texts, *tested.texts, *spare]
     numbers = len(pool) + np.arange(len(tested))
     without_labels = len(pool) + len(tested) + np.arange(len(spare))
@@ -172,6 +172,8 @@ def main(config: Config, run: at.Run) -> None:
 def check(config: Config, run: at.Run) -> at.TextData:
     """Read the texts, refuse settings that do not fit them, and say what is odd (also `auxtask validate`)."""
     data = load_texts(config, run)
+    if config.unlabelled:
+        data = data.with_unlabelled(at.Corpus.open(config.unlabelled, config.text))
     budgets, _ = label_budgets(config, data)
     trained_at(config, budgets)
     if data.test.most_balanced < len(data.names):
@@ -193,9 +195,7 @@ def load_texts(config: Config, run: at.Run) -> at.TextData:
         if not config.path:
             raise ValueError(f"dataset={config.dataset} needs path=")
         read: Any = at.TextData.from_dataset if config.dataset == "hub" else at.TextData.from_file
-        return read(config.path, config.text, config.label, unlabelled=config.unlabelled or None, seed=run.seed)
-    if config.unlabelled:
-        return load_texts(replace(config, unlabelled=""), run).with_unlabelled(at.Corpus.open(config.unlabelled))
+        return read(config.path, config.text, config.label, seed=run.seed)
     if run.data_root is None:
         raise ValueError(
             f"dataset={config.dataset} needs --data-root DIR (or AUXTASK_DATA) with DIR/text/{config.dataset}"
@@ -234,12 +234,12 @@ def trained_at(config: Config, budgets: tuple[int, ...]) -> list[int]:
     return [budget for budget in budgets if budget in (config.trained_budgets or usual)]
 
 
-def unlabelled_texts(config: Config, run: at.Run, data: at.TextData) -> list[str]:
+def unlabelled_texts(config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts) -> list[str]:
     """Draw some of the texts without labels, none of them a test text, for the arm `self_training`."""
     if source_of(config) == "scratch":
         return []
     drawn = at.Corpus.of(data.unlabelled.sample(200 if config.quick else 4000, run.seed))
-    kept, report = at.drop_duplicates(drawn, list(data.test.texts))
+    kept, report = at.drop_duplicates(drawn, tests)
     run.note(report.sentence("texts for self-training", "test set", "left out"))
     return list(kept)
 
@@ -254,7 +254,7 @@ def kind_of(config: Config) -> str:
     return config.task or ("same_document" if source_of(config) == "adapt" else "masked")
 
 
-def language_model(config: Config, run: at.Run, data: at.TextData) -> tuple[at.Model, Any]:
+def language_model(config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts) -> tuple[at.Model, Any]:
     """Pretrain a language model here, or reuse one as it is or adapted to the unlabelled texts."""
     source = source_of(config)
     if (run.folder / "backbone").exists():  # --resume
@@ -266,7 +266,7 @@ def language_model(config: Config, run: at.Run, data: at.TextData) -> tuple[at.M
         everything = data.unlabelled
         if config.dataset == "imdb" and source == "pretrain" and not config.unlabelled:
             everything = at.Corpus.joined(at.Corpus.wikipedia(str(run.data_root)), everything)
-        corpus, report = at.drop_duplicates(everything, list(data.test.texts))
+        corpus, report = at.drop_duplicates(everything, tests)
         run.note(report.sentence("unlabelled texts", "test set", "left out"))
         # Of few texts a larger part is held out, or hidden words could not be judged; same_document needs none.
         share = min(0.5, max(0.02, 100 / max(1, report.num_texts)))
@@ -277,10 +277,9 @@ def language_model(config: Config, run: at.Run, data: at.TextData) -> tuple[at.M
         tokenizer = at.TextTokenizer.train(held_in, vocab_size=4000 if config.dataset == "drawn" else 16_000)
         size = "tiny" if config.dataset == "drawn" else "mini"
         backbone = at.language_backbone(size, tokenizer.vocab_size, seed=run.seed)
+    tokenizer.save(run.folder / "tokenizer")
     if source in ("pretrain", "adapt"):
         backbone = pretrain(config, run, backbone, tokenizer, held_in, held_out)
-    if not (run.folder / "tokenizer").exists():
-        tokenizer.save(run.folder / "tokenizer")
     return backbone, tokenizer
 
 
@@ -312,10 +311,8 @@ def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, he
         backbone = task.pretrain(seen, unseen, length, learning_rate=rate, callbacks=callbacks, seed=run.seed)
     if kind == "masked":
         chance = at.unigram_baseline(seen, unseen, tokenizer)
-        by_frequency = {"loss": chance.loss, "perplexity": math.exp(chance.loss), "masked_accuracy": chance.accuracy}
-        report_hidden_words(run, task, by_frequency)
+        report_hidden_words(run, task, at.MaskedAccuracy(chance.loss, chance.accuracy).metrics())
     run.figure("pretraining", at.plot_curves(task.pretraining.history, kind))
-    tokenizer.save(run.folder / "tokenizer")
     at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance, {})
     if kind == "masked":
         task.save_for_transformers(run.folder / "language_model")
@@ -381,17 +378,10 @@ def make_networks(
     if source_of(config) == "scratch":
         return networks
     tune = at.TextTraining(steps, 2e-4 if own else 5e-5, batch_size, layer_decay=0.9)
-
-    def same_label(copy: at.Model, few: at.EncodedTexts, seed: int) -> None:
-        classes = int(few.labels.max()) + 1
-        at.SameDocument(copy).pretrain(
-            few, budget=f"{steps}steps", learning_rate=2e-4 if own else 3e-5, documents=classes,
-            spans=max(2, batch_size // classes), seed=seed,
-        )  # fmt: skip
-
+    teach = partial(at.teach_labels, steps=steps, learning_rate=2e-4 if own else 3e-5, batch_size=batch_size)
     probes = families["probe"]
     networks["probe_then_tune"] = at.tune_fit(backbone, encoded, layers, probes, tune)
-    networks["same_label"] = at.pair_fit(backbone, encoded, probes, same_label)
+    networks["same_label"] = at.pair_fit(backbone, encoded, probes, teach)
     return networks
 
 
@@ -418,9 +408,8 @@ def refitted(
     best = at.best_classifier(families[arm], items, labels)
     parts: dict[str, Any] = {}
     if arm == "self_training":
-        layer, strength, *learned = families[arm][best].learned(items, labels)
-        head = layers.head(layer, learned[0], learned[1], strength, learned[2])
-        parts["network"] = at.LinearNetwork(at.pooled(at.reuse(backbone, upto=layer)), *head)
+        learned = families[arm][best].learned(items, labels)
+        parts["network"] = at.LinearNetwork(at.pooled(at.reuse(backbone, upto=learned[0])), *layers.head(*learned))
     if arm in ("tfidf", "mixture"):
         parts["words"] = at.TfidfWords.fit(list(pool.texts[items]), labels, best if arm == "tfidf" else 10.0)
     if arm in ("probe", "mixture"):

@@ -65,12 +65,8 @@ def _viewed(name: str) -> Callable[..., Any]:
     return lambda shape, kind, seed: getattr(at, name)(encoder(shape, kind, seed), augment=kind.crops, seed=seed)
 
 
-def _stacked(shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
-    return at.StackedAutoencoders(encoder(shape, kind, seed), noise=NOISE, seed=seed)
-
-
-def _at_once(shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
-    return at.Autoencoder(encoder(shape, kind, seed), noise=NOISE, seed=seed)
+def _noisy(name: str) -> Callable[..., Any]:
+    return lambda shape, kind, seed: getattr(at, name)(encoder(shape, kind, seed), noise=NOISE, seed=seed)
 
 
 def _rbm(shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
@@ -78,9 +74,9 @@ def _rbm(shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
 
 
 METHODS: dict[str, tuple[Callable[..., Any], float]] = {
-    "autoencoder": (_at_once, 1e-3),  # the same network, noise and decoders as of the stack
+    "autoencoder": (_noisy("Autoencoder"), 1e-3),  # the same network, noise and decoders as of the stack
     "gan": (_shifted("Gan"), 5e-4),
-    "stacked_autoencoders": (_stacked, 1e-3),
+    "stacked_autoencoders": (_noisy("StackedAutoencoders"), 1e-3),
     "rbm": (_rbm, 1e-2),
     "rotation": (_shifted("Rotation"), 1e-3),
     "simclr": (_viewed("SimClr"), 2e-3),
@@ -156,9 +152,11 @@ def main(config: Config, run: at.Run) -> None:
             k: at.remembered(at.log_neighbours(rows["last"], k)) for k in (1, 5, 20)
         }
         families[arm_name(names, name, "probe")] = probes[name]
-    middle = {key: one for key, one in probes[picked].items() if key == ("all", STRENGTHS[1])}
+    key = ("all", STRENGTHS[1])
     # Pictures to draw labels from count as unlabelled wherever they are not drawn.
-    teacher = at.SelfTraining(layers[picked], middle, np.concatenate([target.pool.items, target.held_out.items]))
+    teacher = at.SelfTraining(
+        layers[picked], {key: probes[picked][key]}, np.concatenate([target.pool.items, target.held_out.items])
+    )
     families[arm_name(names, picked, "self_training")] = {"self_training": teacher}
     networks = make_networks(config, kind, target, backbones, baseline)
     ours = [name for name in (*families, *networks) if name in claimable(names, picked)]

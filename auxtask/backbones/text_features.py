@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from auxtask.backbones.language_layers import TextEmbeddings
+from auxtask.backbones.language_names import language_layers
 from auxtask.backbones.pooling import MaskedPooling, attention_mask_of
 from auxtask.data.text_batches import EncodedTexts, length_sorted_batches
 from auxtask.framework import keras, tf
@@ -47,19 +47,12 @@ def text_features(
 
 def longest_text(backbone: keras.Model) -> int:
     """Give the most tokens, special ones included, that a language model takes; ValueError for another model."""
-    return int(_embeddings(backbone).max_length)
+    return int(language_layers(backbone)[0].max_length)
 
 
 def vocabulary_size(backbone: keras.Model) -> int:
     """Give the number of tokens that a language model has vectors for; ValueError for another model."""
-    return int(_embeddings(backbone).vocab_size)
-
-
-def _embeddings(backbone: keras.Model) -> TextEmbeddings:
-    for layer in backbone.layers:
-        if isinstance(layer, TextEmbeddings):
-            return layer
-    raise ValueError(f"{backbone.name} has no layer of text embeddings: it is no language model")
+    return int(language_layers(backbone)[0].vocab_size)
 
 
 def embed_texts(network: keras.Model, texts: EncodedTexts, tokens_per_batch: int = 8192) -> np.ndarray:

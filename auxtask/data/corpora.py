@@ -185,11 +185,10 @@ class Corpus:
         random = np.random.default_rng(seed)
         drawn: list[str] = []
         for position, text in enumerate(self):
-            place = position if position < count else int(random.integers(position + 1))
-            if place < len(drawn):
-                drawn[place] = text
-            elif position < count:
+            if position < count:
                 drawn.append(text)
+            elif (place := int(random.integers(position + 1))) < count:
+                drawn[place] = text
         return drawn
 
     def without(self, positions: Iterable[int]) -> Corpus:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from auxtask.data.splits import draw_seed
 from auxtask.framework import tf
 
 
@@ -93,8 +94,7 @@ def row_batches(rows: np.ndarray, batch_size: int = 128, seed: int = 0) -> tf.da
 def with_seeds(batches: tf.data.Dataset, seed: int) -> tf.data.Dataset:
     """Give each batch a seed of its own, int32 [2], for random numbers that are the same whoever draws them."""
     # Not the numbers that `image_batches` augments with: what is hidden would go along with how a picture is shifted.
-    own = int(np.random.SeedSequence([seed, 1]).generate_state(1)[0])
-    numbers = tf.data.Dataset.random(seed=own).batch(2, drop_remainder=True).map(_as_seed)
+    numbers = tf.data.Dataset.random(seed=draw_seed(seed, 1)).batch(2, drop_remainder=True).map(_as_seed)
     return tf.data.Dataset.zip((batches, numbers))
 
 

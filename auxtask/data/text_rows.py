@@ -114,9 +114,11 @@ def dataset_parts(
         return name, _rows_of(source, name, text, label), None, []
     if "train" not in source:
         raise ValueError(f"{name}: no split called 'train' (there are: {', '.join(source)})")
-    # Competitions publish test texts without labels (all -1): then the validation texts are tested on.
-    tested = [_rows_of(source[split], name, text, label) for split in ("test", "validation") if split in source]
-    test = next((rows for rows in tested if rows.texts), tested[0] if tested else None)
+    test: TextRows | None = None
+    for split in ("test", "validation"):
+        # Competitions publish test texts without labels (all -1): then the validation texts are tested on.
+        if split in source and (test is None or not test.texts):
+            test = _rows_of(source[split], name, text, label)
     pool = next((source[split] for split in ("unsupervised", "unlabelled") if split in source), None)
     return (
         name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -55,35 +54,36 @@ class SelfTraining:
 
     def __call__(self, train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
         """Give log-probabilities [num_test, c]: this is a `Classifier`."""
-        layer, strength, items, named, weights = self.learned(train, labels)
-        fitted = self._fit(layer, strength, items, named, weights)
-        return log_probabilities(fitted, self._layers[layer][test])
+        layer, items, named, strength, weights = self.learned(train, labels)
+        rows = self._layers[layer]
+        return log_probabilities(fit_logistic(rows[items], named, strength, weights), rows[test])
 
-    def learned(self, train: np.ndarray, labels: np.ndarray) -> tuple[str, float, np.ndarray, np.ndarray, np.ndarray]:
-        """Give what the last round learns from.
+    def learned(self, train: np.ndarray, labels: np.ndarray) -> tuple[str, np.ndarray, np.ndarray, float, np.ndarray]:
+        """Give what the last round learns from, as `StandardisedLayers.head` takes it.
 
         Returns
         -------
-        layer, strength
+        layer : str
             That the labels chose.
-        items, labels, weights : int [n], int [n], float [n]
-            The labelled items, of weight 1, and those whose classes are guesses.
+        items, labels : int [n], int [n]
+            The labelled items, and those whose classes are guesses.
+        strength : float
+            That the labels chose.
+        weights : float [n]
+            1 for each labelled item.
         """
         layer, strength = best_classifier(self._probes, train, labels)
-        rows, classes = self._layers[layer], np.unique(labels, return_counts=True)
+        rows, (classes, counts) = self._layers[layer], np.unique(labels, return_counts=True)
         items, named, weights = train, labels, np.ones(len(train))
         for share in self._shares:
-            fitted = self._fit(layer, strength, items, named, weights)
+            fitted = fit_logistic(rows[items], named, strength, weights)
             log_probability = log_probabilities(fitted, rows[self._unlabelled])
-            sure, guesses = most_confident(log_probability, share * classes[1] / len(labels))
+            sure, guesses = most_confident(log_probability, share * counts / len(labels))
             each = self._weight * len(train) / max(1, len(sure))
             items = np.concatenate([train, self._unlabelled[sure]])
-            named = np.concatenate([labels, classes[0][guesses]])
+            named = np.concatenate([labels, classes[guesses]])
             weights = np.concatenate([np.ones(len(train)), np.full(len(sure), each)])
-        return layer, strength, items, named, weights
-
-    def _fit(self, layer: str, strength: float, items: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Any:
-        return fit_logistic(self._layers[layer][items], labels, strength, weights)
+        return layer, items, named, strength, weights
 
 
 def most_confident(log_probability: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -125,15 +125,18 @@ class Results:
             table.add_column(title, justify="right")
         for budget in self.budgets:
             table.add_column(str(budget), justify="right", no_wrap=True)
+
+        def add(name: str, arm: str, metric: str, style: str | None = None) -> None:
+            known = (texts.get(name, "") for texts in columns.values())
+            table.add_row(name, *known, *self._row_texts(arm, metric), style=style)
+
         for arm in self.arms:
-            known = [texts.get(arm, "") for texts in columns.values()]
-            table.add_row(arm, *known, *self._row_texts(arm, self.metric))
+            add(arm, arm, self.metric)
         if self.picks:
             table.add_section()
-            table.add_row("chosen", *[""] * len(columns), *self._row_texts("chosen", self.metric), style="bold")
+            add("chosen", "chosen", self.metric, "bold")
             for baseline in self.baselines:
-                texts = self._row_texts("chosen", f"{self.metric}_minus_{baseline}")
-                table.add_row(f"chosen - {baseline}", *[""] * len(columns), *texts)
+                add(f"chosen - {baseline}", "chosen", f"{self.metric}_minus_{baseline}")
         return table
 
     def sentence(self) -> str:

@@ -12,7 +12,7 @@ from auxtask.framework import keras
 from auxtask.tasks.auxiliary_task import AuxiliaryTask
 from auxtask.tasks.image_task import ImageTask
 from auxtask.tasks.pretraining import Pretraining, in_steps, provenance
-from auxtask.training.callbacks import parse_budget
+from auxtask.training.budget import parse_budget
 from auxtask.transfer.cutting import cut_at, prefix, suffix
 from auxtask.transfer.freezing import freeze, frozen_groups, unfreeze
 from auxtask.transfer.groups import layer_groups

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from auxtask.framework import keras
-from auxtask.training.callbacks import parse_budget
+from auxtask.training.budget import parse_budget
 from auxtask.transfer.freezing import freeze, frozen_groups, unfreeze
 from auxtask.transfer.groups import layer_groups
 from auxtask.transfer.ledger import Ledger

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from auxtask.framework import keras, tf
-from auxtask.training.callbacks import BestWeights, Budget, BudgetSpec, NanGuard, WeightAverage, parse_budget
+from auxtask.training.budget import Budget, BudgetSpec, parse_budget
+from auxtask.training.callbacks import BestWeights, NanGuard, WeightAverage
 from auxtask.training.throughput import Throughput
 
 # Steps in a Keras epoch where epochs are runs of steps: an epoch's end costs a copy of the weights.

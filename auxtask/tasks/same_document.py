@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from auxtask.backbones.pooling import pooled
+from auxtask.data.text_batches import EncodedTexts
 from auxtask.framework import keras, tf
 from auxtask.losses.supervised_contrastive import SupervisedContrastive
 from auxtask.tasks.identity_data import IdentityData
 from auxtask.tasks.pretraining import in_steps
 from auxtask.tasks.same_identity import SameIdentity
-from auxtask.training.callbacks import parse_budget
+from auxtask.training.budget import parse_budget
 
 
 class SameDocument(SameIdentity):
@@ -112,3 +113,25 @@ class SameDocument(SameIdentity):
     def embed(self, items: Any) -> np.ndarray:
         """Give the embeddings of spans: float32 [n, d], unit length."""
         return np.asarray(self.predict(items, batch_size=64, verbose=0))
+
+
+def teach_labels(
+    encoder: keras.Model, texts: EncodedTexts, seed: int, steps: int, learning_rate: float, batch_size: int
+) -> None:
+    """Train a language model, in place, by "same label or not?" on few labelled texts (see `pair_fit`).
+
+    Parameters
+    ----------
+    encoder : keras.Model
+    texts : EncodedTexts
+        With labels, every class from 0 on.
+    seed, steps : int
+    learning_rate : float
+    batch_size : int
+        Texts in a batch, about: two of each class or more.
+    """
+    classes = int(texts.labels.max()) + 1
+    SameDocument(encoder).pretrain(
+        texts, budget=f"{steps}steps", learning_rate=learning_rate, documents=classes,
+        spans=max(2, batch_size // classes), seed=seed,
+    )  # fmt: skip

@@ -15,7 +15,7 @@ from auxtask.losses.pair_logistic import PairLogistic
 from auxtask.losses.supervised_contrastive import SupervisedContrastive
 from auxtask.losses.weighted_sum import WeightedSum
 from auxtask.tasks.same_identity import SameIdentity
-from auxtask.training import callbacks
+from auxtask.training import budget
 
 SETTINGS = {"people": 12, "singles": 4, "ema": 0.9, "validate_every": 4}
 
@@ -133,7 +133,7 @@ def test_the_rate_warms_up_and_has_decayed_when_the_budget_ends(strangers, budge
 def test_a_budget_of_time_ends_with_the_decay_done(strangers, monkeypatch):
     rates = []
     # A clock of our own, on which each step takes a tenth of a second: a busy machine takes one step in four seconds.
-    monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: len(rates) / 10))
+    monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=lambda: len(rates) / 10))
     record = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda *_: rates.append(float(task.optimizer.learning_rate))
     )

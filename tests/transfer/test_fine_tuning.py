@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from auxtask.framework import keras, tf
-from auxtask.training.callbacks import Budget, WeightAverage
+from auxtask.training.budget import Budget
+from auxtask.training.callbacks import WeightAverage
 from auxtask.transfer.fine_tuning import fine_tune
 from auxtask.transfer.freezing import frozen_groups
 from auxtask.transfer.plans import PLAN_NAMES, Phase, Plan
