@@ -23,6 +23,7 @@ import auxtask as at
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 WEIGHTS = (1.0, 4.0, 10.0)  # of all guesses together, in labels
 SHARES = {"to_all": (0.2, 0.4, 0.6, 0.8, 1.0), "to_half": (0.1, 0.2, 0.3, 0.4, 0.5), "once": (0.5,)}
+OF_WORDS, OFTEN = 10.0, 3  # of TF-IDF: scikit-learn's C; among guesses, in how many texts a word has to stand
 RATES = (2e-5, 5e-5, 1e-4)  # of AdamW, at which MiniLM is tuned
 
 
@@ -67,10 +68,11 @@ def search(config: Config, run: at.Run, data: at.TextData) -> None:
     encoded = at.EncodedTexts(list(texts.texts), tokenizer, min(256, at.longest_text(backbone)))
     with run.progress("texts", unit="texts") as bar:
         layers = at.StandardisedLayers(at.text_features(backbone, encoded, progress=bar.update), len(labelled))
+    terms = at.TermCounts(list(texts.texts), learnable=np.concatenate([rows[0], rows[2]]))
     trained = networks(backbone, encoded, layers) if config.networks else {}
     with run.progress("cells", unit="cells") as bar:
         results = at.Comparison(
-            frozen_arms(layers, rows[2]) | trained, config.labels, config.draws, judged, pool=labelled,
+            frozen_arms(layers, terms, rows[2]) | trained, config.labels, config.draws, judged, pool=labelled,
             budget_unit="labels", metric="accuracy", per_class=False, baseline=None, variant=data.name,
             arm_draws=dict.fromkeys(trained, min(2, config.draws)), seed=run.seed, run=run,
         ).run(bar.update)  # fmt: skip
@@ -89,16 +91,20 @@ def model(config: Config, texts: Any) -> tuple[at.Model, Any]:
     return at.language_model(source), at.TextTokenizer.load(at.checkpoint_folder(source))
 
 
-def frozen_arms(layers: at.StandardisedLayers, spare: np.ndarray) -> dict[str, Any]:
-    """Give the probe with each penalty, and self-training from it with each weight and course."""
-    arms: dict[str, Any] = {}
+def frozen_arms(layers: at.StandardisedLayers, terms: at.TermCounts, spare: np.ndarray) -> dict[str, Any]:
+    """Give the probe of the best layer and of all with each penalty, mixtures, and self-training, each way."""
+    words, often = at.log_tfidf(terms, OF_WORDS), at.log_tfidf(terms, OF_WORDS, OFTEN)
+    arms: dict[str, Any] = {"tfidf": at.scored_arm({"": words})}
     for c in STRENGTHS:
-        probes = at.log_probes(layers.rows, (c,))
-        arms[f"probe-C{c:g}"] = at.scored_arm(probes)
+        every = at.log_probe(layers.side_by_side[at.EVERY_LAYER], c)
+        arms[f"layer-C{c:g}"] = at.scored_arm(at.log_probes(layers.rows, (c,)))
+        arms[f"every-C{c:g}"] = at.scored_arm({"": every})
+        arms[f"mixture-C{c:g}"] = at.scored_arm({"": at.log_mixture(every, words)})
         for weight in WEIGHTS:
             for course, shares in SHARES.items():
-                teacher = at.SelfTraining(layers.rows, probes, spare, shares, weight)
-                arms[f"self-C{c:g}-{weight:g}-{course}"] = at.scored_arm({"": teacher})
+                for name, views in {"self": [every], "self-words": [every, often]}.items():
+                    teacher = at.SelfTraining(views, spare, shares, weight)
+                    arms[f"{name}-C{c:g}-{weight:g}-{course}"] = at.scored_arm({"": teacher})
     return arms
 
 

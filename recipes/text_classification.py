@@ -29,6 +29,8 @@ ARMS = (
     "scratch", "probe_then_tune", "same_label",
 )  # fmt: skip
 STRENGTHS = (0.001, 0.01, 0.1)  # of every probe: scikit-learn's C
+OF_WORDS, OF_GUESSES = 10.0, 0.03  # C of TF-IDF in a mixture; of the probe that learns from its own guesses
+OFTEN = 3  # texts in which a word stands that counts among guesses: of thousands of texts, most stand in one
 FEWEST = 3  # labels of a class: cross-validation holds one out, and chooses once more within the rest
 
 
@@ -74,7 +76,9 @@ class Config:
         False, "score frozen arms on all test texts too (minilm reads some 30 long texts/s: IMDB half an hour)"
     )
     max_length: int = at.option(256, "tokens per text; what is beyond is cut off")
-    mixture: bool = at.option(True, "whether the mixture with TF-IDF may be chosen (never on drawn texts)")
+    mixture: bool = at.option(
+        True, "whether the mixture with TF-IDF may be chosen, and words learn from guesses (never on drawn texts)"
+    )
     arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all", choices=(*ARMS, "chosen"))
     quick: bool = at.option(False, "about a minute: to see that everything runs")
 
@@ -133,7 +137,7 @@ def main(config: Config, run: at.Run) -> None:
         without_spare = encoded.take(np.arange(len(pool) + len(tested)))
         untrained = features(random, without_spare, len(pool), run)
         layers = untrained if source == "scratch" else features(backbone, encoded, len(pool), run)
-    terms = at.TermCounts(texts[: len(without_spare)], learnable=len(pool))
+    terms = at.TermCounts(texts, learnable=np.concatenate([np.arange(len(pool)), without_labels]))
     families = make_families(config, terms, layers, without_labels)
     networks = make_networks(config, backbone, encoded, layers, families)
     frozen = {name: at.scored_arm(family) for name, family in families.items()}
@@ -154,7 +158,9 @@ def main(config: Config, run: at.Run) -> None:
             arm_draws=dict.fromkeys(networks, some_draws), arm_budgets=dict.fromkeys(networks, some_budgets),
             full_test=full if config.full_test else None, full_test_arms=list(frozen),
             baseline=("tfidf", "scratch"), metric="accuracy", run=run, seed=run.seed, only=config.arms or None,
-            chosen=at.chosen_arm(*candidates(config, families, networks, encoded)),
+            chosen=at.chosen_arm(
+                *candidates(config, families, networks, encoded), "mixture" if may_mix(config) else "probe"
+            ),
         )  # fmt: skip
         results = comparison.run(bar.update)
     at.report_comparison(run, results)
@@ -163,7 +169,7 @@ def main(config: Config, run: at.Run) -> None:
             items = np.unique([comparison.drawn(max(results.picks), draw) for draw in range(draws)])
             arm = Counter(results.picks[max(results.picks)]).most_common(1)[0][0]
             run.note(f"model/: {arm}, refitted on the {len(items)} texts labelled in the draws of {max(results.picks)}")
-            parts = refitted(arm, families, networks, layers, backbone, items, pool)
+            parts = refitted(arm, config, families, networks, layers, backbone, texts, items, pool.labels[items])
             at.TextClassifier(data.names, **parts, tokenizer=tokenizer, max_length=encoded.max_length).save(
                 run.folder / "model", {"arm": arm, "dataset": data.name, "num_labels": len(items)}
             )
@@ -354,14 +360,21 @@ def make_families(
     tfidf = {c: at.remembered(at.log_tfidf(terms, c)) for c in (1.0, 10.0, 100.0)}
     if source_of(config) == "scratch":
         return {"tfidf": tfidf}
-    probe = at.log_probes(layers.rows, STRENGTHS)
-    middle = {key: one for key, one in probe.items() if key[1] == STRENGTHS[1]}  # only the layer is chosen
+    probe = at.log_probes(layers.rows | layers.side_by_side, STRENGTHS)
+    views = [at.log_probe(layers.side_by_side[at.EVERY_LAYER], OF_GUESSES)]
+    if may_mix(config):
+        views.append(at.log_tfidf(terms, OF_WORDS, OFTEN))
     return {
         "tfidf": tfidf,
         "probe": probe,
-        "self_training": {"self_training": at.SelfTraining(layers.rows, middle, without_labels)},
-        "mixture": {k: at.log_mixture(one, tfidf[10.0]) for k, one in probe.items()},
+        "self_training": {"self_training": at.SelfTraining(views, without_labels)},
+        "mixture": {k: at.log_mixture(one, tfidf[OF_WORDS]) for k, one in probe.items()},
     }
+
+
+def may_mix(config: Config) -> bool:
+    """Tell whether words may have a say in what is chosen (drawn texts were made of such words)."""
+    return config.mixture and config.dataset != "drawn"
 
 
 def make_networks(
@@ -379,7 +392,7 @@ def make_networks(
         return networks
     tune = at.TextTraining(steps, 2e-4 if own else 5e-5, batch_size, layer_decay=0.9)
     teach = partial(at.teach_labels, steps=steps, learning_rate=2e-4 if own else 3e-5, batch_size=batch_size)
-    probes = families["probe"]
+    probes = {key: probe for key, probe in families["probe"].items() if key[0] in layers.rows}  # one layer each
     networks["probe_then_tune"] = at.tune_fit(backbone, encoded, layers, probes, tune)
     networks["same_label"] = at.pair_fit(backbone, encoded, probes, teach)
     return networks
@@ -389,32 +402,31 @@ def candidates(
     config: Config, families: dict[str, dict[Any, Any]], networks: dict[str, Any], encoded: at.EncodedTexts
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give the arms that may be chosen: frozen, and trained (scratch only where there is nothing else)."""
-    mixed = config.mixture and config.dataset != "drawn"
     trained = {name: fit for name, fit in networks.items() if name != "scratch" or len(networks) == 1}
     return (
-        {name: family for name, family in families.items() if name != "mixture" or mixed},
+        {name: family for name, family in families.items() if name != "mixture" or may_mix(config)},
         {name: at.network_classifier(fit, encoded) for name, fit in trained.items()},
     )
 
 
 def refitted(
-    arm: str, families: dict[str, dict[Any, Any]], networks: dict[str, Any], layers: at.StandardisedLayers,
-    backbone: at.Model, items: np.ndarray, pool: Any,
+    arm: str, config: Config, families: dict[str, dict[Any, Any]], networks: dict[str, Any],
+    layers: at.StandardisedLayers, backbone: at.Model, texts: list[str], items: np.ndarray, labels: np.ndarray,
 ) -> dict[str, Any]:  # fmt: skip
     """Fit an arm once more, for use on texts to come: a network, words, or both."""
-    labels = pool.labels[items]
     if arm in networks:
         return {"network": networks[arm](items, labels, 0)}
     best = at.best_classifier(families[arm], items, labels)
-    parts: dict[str, Any] = {}
+    if arm == "tfidf":
+        return {"words": at.TfidfWords.fit([texts[i] for i in items], labels, best)}
+    weights, rare = None, 1
+    layer, strength = (at.EVERY_LAYER, OF_GUESSES) if arm == "self_training" else best
     if arm == "self_training":
-        learned = families[arm][best].learned(items, labels)
-        parts["network"] = at.LinearNetwork(at.pooled(at.reuse(backbone, upto=learned[0])), *layers.head(*learned))
-    if arm in ("tfidf", "mixture"):
-        parts["words"] = at.TfidfWords.fit(list(pool.texts[items]), labels, best if arm == "tfidf" else 10.0)
-    if arm in ("probe", "mixture"):
-        head = layers.head(best[0], items, labels, best[1])
-        parts["network"] = at.LinearNetwork(at.pooled(at.reuse(backbone, upto=best[0])), *head)
+        (items, labels, weights), rare = families[arm][best].learned(items, labels), OFTEN
+    one = at.pooled_layers(backbone) if layer == at.EVERY_LAYER else at.pooled(at.reuse(backbone, upto=layer))
+    parts: dict[str, Any] = {"network": at.LinearNetwork(one, *layers.head(layer, items, labels, strength, weights))}
+    if arm == "mixture" or (arm == "self_training" and may_mix(config)):
+        parts["words"] = at.TfidfWords.fit([texts[i] for i in items], labels, OF_WORDS, weights, rare)
     return parts
 
 

@@ -152,11 +152,9 @@ def main(config: Config, run: at.Run) -> None:
             k: at.remembered(at.log_neighbours(rows["last"], k)) for k in (1, 5, 20)
         }
         families[arm_name(names, name, "probe")] = probes[name]
-    key = ("all", STRENGTHS[1])
     # Pictures to draw labels from count as unlabelled wherever they are not drawn.
-    teacher = at.SelfTraining(
-        layers[picked], {key: probes[picked][key]}, np.concatenate([target.pool.items, target.held_out.items])
-    )
+    without_labels = np.concatenate([target.pool.items, target.held_out.items])
+    teacher = at.SelfTraining([at.log_probe(layers[picked]["all"], STRENGTHS[1])], without_labels)
     families[arm_name(names, picked, "self_training")] = {"self_training": teacher}
     networks = make_networks(config, kind, target, backbones, baseline)
     ours = [name for name in (*families, *networks) if name in claimable(names, picked)]

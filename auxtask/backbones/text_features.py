@@ -45,6 +45,30 @@ def text_features(
     return dict(zip(names, _in_batches(model, texts, tokens_per_batch, progress), strict=True))
 
 
+def pooled_layers(backbone: keras.Model, pooling: str = "mean") -> keras.Model:
+    """Put pooling on every layer group of a language model: their vectors side by side, as `text_features` names them.
+
+    Parameters
+    ----------
+    backbone : keras.Model
+        From `language_model`; the result stands on its layers.
+    pooling : {"mean", "cls", "max"}
+
+    Returns
+    -------
+    keras.Model
+        Output float32 [n, sum of the groups' d].
+
+    Raises
+    ------
+    ValueError
+        A model of another kind.
+    """
+    _, model = _pooled_groups(backbone, pooling)
+    side_by_side = keras.layers.Concatenate(name="every_layer")(model.outputs)
+    return keras.Model(model.inputs, side_by_side, name=backbone.name)
+
+
 def longest_text(backbone: keras.Model) -> int:
     """Give the most tokens, special ones included, that a language model takes; ValueError for another model."""
     return int(language_layers(backbone)[0].max_length)

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from auxtask.evaluation.probes import fit_logistic, log_probabilities
-from auxtask.evaluation.text_arms import Classifier, best_classifier
+from auxtask.evaluation.text_arms import WeightedClassifier
 
 __all__ = ["SelfTraining"]
 
 
 class SelfTraining:
-    """Logistic regression on frozen features that goes on learning from its own guesses on items without labels.
+    """Classifiers that go on learning from their own guesses on items without labels.
 
     Round after round a larger share of the unlabelled items joins, those guessed with most confidence first, each class
     in proportion to the labels. So the method assumes that classes are about as frequent among the unlabelled items as
     among the labelled ones; where they are not, cross-validation on the labels may prefer another arm.
 
-    Sources: Lee, "Pseudo-label" (2013); the growing share of Cascante-Bonilla et al., "Curriculum labeling" (2021).
+    With two classifiers that see different things of an item (its features, its words), each learns from what both
+    together are sure of. The first guess is the first one's alone: the others may need more examples than labels are.
+
+    Sources: Lee, "Pseudo-label" (2013); the growing share of Cascante-Bonilla et al., "Curriculum labeling" (2021); two
+    views of Blum and Mitchell, "Combining labeled and unlabeled data with co-training" (1998).
 
     Parameters
     ----------
-    layers : mapping of layer name to float [num_items, d], standardised
-    probes : mapping of (layer, C) to Classifier
-        Of `log_probes`, on the same layers; cross-validation on the labels to learn from picks one to start from.
+    classifiers : sequence of WeightedClassifier
+        At least one; the mean of their probabilities counts.
     unlabelled : int [m]
         Items that are neither labelled nor tested.
     shares : sequence of float
@@ -36,54 +38,61 @@ class SelfTraining:
     Raises
     ------
     ValueError
-        There is no unlabelled item.
+        No classifier, or no unlabelled item.
     """
 
     def __init__(
         self,
-        layers: Mapping[str, np.ndarray],
-        probes: Mapping[tuple[str, float], Classifier],
+        classifiers: Sequence[WeightedClassifier],
         unlabelled: np.ndarray,
         shares: Sequence[float] = (0.2, 0.4, 0.6, 0.8, 1.0),
         weight: float = 4.0,
     ) -> None:
+        if not len(classifiers):
+            raise ValueError("self-training needs a classifier")
         if not len(unlabelled):
             raise ValueError("self-training needs items without labels")
-        self._layers, self._probes, self._unlabelled = layers, probes, np.asarray(unlabelled)
+        self._classifiers, self._unlabelled = tuple(classifiers), np.asarray(unlabelled)
         self._shares, self._weight = tuple(shares), weight
 
     def __call__(self, train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
         """Give log-probabilities [num_test, c]: this is a `Classifier`."""
-        layer, items, named, strength, weights = self.learned(train, labels)
-        rows = self._layers[layer]
-        return log_probabilities(fit_logistic(rows[items], named, strength, weights), rows[test])
+        return _together(self._classifiers, *self.learned(train, labels), test)
 
-    def learned(self, train: np.ndarray, labels: np.ndarray) -> tuple[str, np.ndarray, np.ndarray, float, np.ndarray]:
-        """Give what the last round learns from, as `StandardisedLayers.head` takes it.
+    def learned(self, train: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Give what the last round learns from.
 
         Returns
         -------
-        layer : str
-            That the labels chose.
         items, labels : int [n], int [n]
             The labelled items, and those whose classes are guesses.
-        strength : float
-            That the labels chose.
         weights : float [n]
             1 for each labelled item.
         """
-        layer, strength = best_classifier(self._probes, train, labels)
-        rows, (classes, counts) = self._layers[layer], np.unique(labels, return_counts=True)
+        classes, counts = np.unique(labels, return_counts=True)
         items, named, weights = train, labels, np.ones(len(train))
+        asked = self._classifiers[:1]
         for share in self._shares:
-            fitted = fit_logistic(rows[items], named, strength, weights)
-            log_probability = log_probabilities(fitted, rows[self._unlabelled])
+            log_probability = _together(asked, items, named, weights, self._unlabelled)
             sure, guesses = most_confident(log_probability, share * counts / len(labels))
             each = self._weight * len(train) / max(1, len(sure))
             items = np.concatenate([train, self._unlabelled[sure]])
             named = np.concatenate([labels, classes[guesses]])
             weights = np.concatenate([np.ones(len(train)), np.full(len(sure), each)])
-        return layer, items, named, strength, weights
+            asked = self._classifiers
+        return items, named, weights
+
+
+def _together(
+    classifiers: Sequence[WeightedClassifier],
+    items: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    test: np.ndarray,
+) -> np.ndarray:
+    """Give the logarithm of the mean of their probabilities [num_test, c]."""
+    each = [classify(items, labels, test, weights) for classify in classifiers]
+    return np.asarray(np.logaddexp.reduce(each, axis=0) - np.log(len(each)))
 
 
 def most_confident(log_probability: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

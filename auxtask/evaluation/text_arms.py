@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,15 @@ Classifier = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(items to learn from, their labels, items to judge) -> log-probabilities [num_judged, num_classes]."""
 
 
+class WeightedClassifier(Protocol):
+    """A `Classifier` in which not every item to learn from counts alike."""
+
+    def __call__(
+        self, train: np.ndarray, labels: np.ndarray, test: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Give log-probabilities [num_test, c]; weights float [num_train], None: 1 each."""
+
+
 def remembered(classify: Classifier) -> Classifier:
     """Make the same classifier, which is fitted once for the same items, whoever asks.
 
@@ -50,7 +59,7 @@ def remembered(classify: Classifier) -> Classifier:
     return recall
 
 
-def log_probe(features: np.ndarray, strength: float) -> Classifier:
+def log_probe(features: np.ndarray, strength: float) -> WeightedClassifier:
     """Make logistic regression on the rows of a feature table, which is used as it is (standardise it before).
 
     Parameters
@@ -60,8 +69,10 @@ def log_probe(features: np.ndarray, strength: float) -> Classifier:
         scikit-learn's C.
     """
 
-    def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-        return log_probabilities(fit_logistic(features[train], labels, strength), features[test])
+    def classify(
+        train: np.ndarray, labels: np.ndarray, test: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        return log_probabilities(fit_logistic(features[train], labels, strength, weights), features[test])
 
     return classify
 
@@ -80,7 +91,9 @@ def log_mixture(one: Classifier, other: Classifier) -> Classifier:
     return classify
 
 
-def best_classifier(classifiers: Mapping[Key, Classifier], items: np.ndarray, labels: np.ndarray) -> Key:
+def best_classifier(
+    classifiers: Mapping[Key, Classifier], items: np.ndarray, labels: np.ndarray, preferred: Collection[Key] = ()
+) -> Key:
     """Name the classifier that cross-validation on the labels at hand picks.
 
     Parameters
@@ -88,13 +101,15 @@ def best_classifier(classifiers: Mapping[Key, Classifier], items: np.ndarray, la
     classifiers : mapping of key to Classifier
     items, labels : int [n]
         The labelled items and their classes.
+    preferred : collection of keys
+        As `choose_by_folds`.
 
     Raises
     ------
     ValueError
         As `choose_by_folds`: a class with one example only cannot be cross-validated.
     """
-    return choose_by_folds(_on_positions(classifiers, items, labels), labels)
+    return choose_by_folds(_on_positions(classifiers, items, labels), labels, preferred=preferred)
 
 
 def _best_of(classifiers: Mapping[Any, Classifier]) -> Classifier:
@@ -138,30 +153,37 @@ def probe_arm(layers: Mapping[str, np.ndarray], strengths: Sequence[float] = (0.
 
 
 def chosen_arm(
-    families: Mapping[str, Mapping[Any, Classifier]], trained: Mapping[str, Classifier] | None = None
+    families: Mapping[str, Mapping[Any, Classifier]],
+    trained: Mapping[str, Classifier] | None = None,
+    preferred: str | None = None,
 ) -> Callable[[int, Examples, tuple[str, ...]], str]:
     """Make the rule that names the arm to claim, from the labels at hand alone.
 
     Of the families, the one whose best classifier cross-validates best. Arms that are costly to train are then weighed
-    against that classifier on one held-out quarter of the labels, both fitted on the other three.
+    against that classifier on one held-out quarter of the labels, both fitted on the other three, and have to be better
+    by more than a standard error.
 
     Parameters
     ----------
     families : mapping of arm name to its classifiers
     trained : mapping of arm name to Classifier, optional
         Asked only where the arm runs.
+    preferred : str, optional
+        The family that wins where the labels cannot tell (see `choose_by_folds`).
     """
 
     def choose(budget: int, train: Examples, running: tuple[str, ...]) -> str:
         rivals = {arm: one for arm, one in (trained or {}).items() if arm in running}
+        cheap: list[str] = []
         every = {(arm, key): one for arm in families if arm in running for key, one in families[arm].items()}
         if every:
-            best, _ = best_classifier(every, train.items, train.labels)
-            # It picks its setting as the others do theirs, without the quarter; of equals, what is cheap wins.
-            rivals = {best: _best_of(families[best]), **rivals}
+            safe = [key for key in every if key[0] == preferred]
+            best, _ = best_classifier(every, train.items, train.labels, safe)
+            # It picks its setting as the others do theirs, without the quarter.
+            rivals, cheap = {best: _best_of(families[best]), **rivals}, [best]
         if len(rivals) == 1:
             return next(iter(rivals))
-        return choose_by_quarter(_on_positions(rivals, train.items, train.labels), train.labels)
+        return choose_by_quarter(_on_positions(rivals, train.items, train.labels), train.labels, preferred=cheap)
 
     return choose
 

@@ -5,7 +5,7 @@ Source of the recipe: Wang and Manning, "Baselines and bigrams" (2012), with log
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from auxtask.evaluation.probes import fit_logistic, log_probabilities, logistic_head
+from auxtask.evaluation.text_arms import WeightedClassifier
 
 __all__ = ["TermCounts", "TfidfWords", "log_tfidf"]
 
@@ -29,13 +30,14 @@ class TermCounts:
     ----------
     texts : sequence of str
         By item number.
-    learnable : int, optional
-        Only the first so many texts are ever learned from: terms that occur in none of them are not kept.
+    learnable : int [k], optional
+        Texts that may be learned from, None: all. Terms that occur in none of them are not kept.
     """
 
-    def __init__(self, texts: Sequence[str], learnable: int | None = None) -> None:
+    def __init__(self, texts: Sequence[str], learnable: np.ndarray | None = None) -> None:
         self._texts = texts
-        self._learnable = len(texts) if learnable is None else learnable
+        self._learnable = np.zeros(len(texts), bool)
+        self._learnable[slice(None) if learnable is None else learnable] = True
 
     @cached_property
     def _counts(self) -> Any:
@@ -44,18 +46,21 @@ class TermCounts:
         from sklearn.feature_extraction.text import CountVectorizer
 
         counter = CountVectorizer(**_TERMS)
-        parts = [counter.fit_transform(self._texts[: self._learnable])]
-        if self._learnable < len(self._texts):
-            parts.append(counter.transform(self._texts[self._learnable :]))
-        return vstack(parts).tocsr()
+        first, others = np.flatnonzero(self._learnable), np.flatnonzero(~self._learnable)
+        parts = [counter.fit_transform([self._texts[i] for i in first.tolist()])]
+        if len(others):
+            parts.append(counter.transform([self._texts[i] for i in others.tolist()]))
+        return vstack(parts).tocsr()[np.argsort(np.concatenate([first, others]))]
 
-    def weighted(self, learned: np.ndarray, judged: np.ndarray) -> tuple[Any, Any]:
+    def weighted(self, learned: np.ndarray, judged: np.ndarray, min_texts: int = 1) -> tuple[Any, Any]:
         """Give TF-IDF features whose vocabulary and weights come from the texts to learn from alone.
 
         Parameters
         ----------
         learned, judged : int [n], int [m]
             Item numbers.
+        min_texts : int
+            Terms that stand in fewer of the texts to learn from are left out.
 
         Returns
         -------
@@ -68,20 +73,24 @@ class TermCounts:
         """
         from sklearn.feature_extraction.text import TfidfTransformer
 
-        if learned.max() >= self._learnable:
-            raise ValueError(f"text {learned.max()} is not among the {self._learnable} that may be learned from")
+        refused = learned[~self._learnable[learned]]
+        if len(refused):
+            total = self._learnable.sum()
+            raise ValueError(f"text {refused[0]} is not among the {total} that may be learned from")
         known = self._counts[learned]
-        terms = np.flatnonzero(known.getnnz(axis=0))
+        terms = np.flatnonzero(known.getnnz(axis=0) >= min_texts)
         weigh = TfidfTransformer(**_WEIGHTS)
         return weigh.fit_transform(known[:, terms]), weigh.transform(self._counts[judged][:, terms])
 
 
-def log_tfidf(terms: TermCounts, strength: float) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    """Make the classifier (see `text_arms.Classifier`) of the texts behind `terms`; `strength` is scikit-learn's C."""
+def log_tfidf(terms: TermCounts, strength: float, min_texts: int = 1) -> WeightedClassifier:
+    """Make the classifier of the texts behind `terms`; `strength` is scikit-learn's C, `min_texts` as `weighted`."""
 
-    def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-        features, judged = terms.weighted(train, test)
-        return log_probabilities(fit_logistic(features, labels, strength), judged)
+    def classify(
+        train: np.ndarray, labels: np.ndarray, test: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        features, judged = terms.weighted(train, test, min_texts)
+        return log_probabilities(fit_logistic(features, labels, strength, weights), judged)
 
     return classify
 
@@ -104,7 +113,14 @@ class TfidfWords:
     bias: np.ndarray
 
     @classmethod
-    def fit(cls, texts: Sequence[str], labels: np.ndarray, strength: float) -> TfidfWords:
+    def fit(
+        cls,
+        texts: Sequence[str],
+        labels: np.ndarray,
+        strength: float,
+        weights: np.ndarray | None = None,
+        min_texts: int = 1,
+    ) -> TfidfWords:
         """Learn from labelled texts; the same as `log_tfidf`.
 
         Raises
@@ -114,9 +130,9 @@ class TfidfWords:
         """
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        vectorizer = TfidfVectorizer(**_TERMS, **_WEIGHTS)
+        vectorizer = TfidfVectorizer(min_df=min_texts, **_TERMS, **_WEIGHTS)
         features = vectorizer.fit_transform(texts)
-        kernel, bias = logistic_head(features, labels, strength)
+        kernel, bias = logistic_head(features, labels, strength, weights)
         return cls(tuple(vectorizer.get_feature_names_out().tolist()), vectorizer.idf_, kernel, bias)
 
     @cached_property

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from auxtask.backbones.language import language_backbone
 from auxtask.backbones.pooling import MaskedPooling, pooled
+from auxtask.backbones.saving import load_backbone, save_backbone
+from auxtask.backbones.text_features import pooled_layers
 from auxtask.framework import keras
 from auxtask.transfer.cloning import reuse
 from auxtask.transfer.groups import layer_groups
@@ -53,6 +57,18 @@ def test_berts_own_pooler_makes_room() -> None:
     model, inputs = pooled(backbone, "mean"), batch()
     assert "pooler" not in layer_groups(model).names
     np.testing.assert_array_equal(model(inputs), pooled(reuse(backbone, upto="layer1"))(inputs))
+
+
+def test_every_layer_is_pooled_beside_the_others_and_that_can_be_saved(tmp_path: Path) -> None:
+    backbone = shaken(language_backbone("tiny", 50, seed=0))
+    inputs = batch()
+    groups = layer_groups(backbone).names
+    each = [pooled(reuse(backbone, upto=name)).predict(inputs, verbose=0) for name in groups]
+    model = pooled_layers(backbone)
+    found = model.predict(inputs, verbose=0)
+    np.testing.assert_allclose(found, np.concatenate(each, axis=1), atol=1e-6)
+    save_backbone(model, tmp_path / "saved", {})
+    np.testing.assert_array_equal(load_backbone(tmp_path / "saved").predict(inputs, verbose=0), found)
 
 
 def test_what_cannot_be_pooled_is_refused() -> None:

@@ -49,6 +49,26 @@ def test_a_quarter_of_each_class_is_held_out_for_costly_candidates_each_fitted_o
         choose_by_quarter({}, LABELS)
 
 
+def test_what_is_preferred_wins_unless_another_is_better_by_a_standard_error() -> None:
+    def sure(share: float, seed: int = 1):
+        """Right about `share` of the labels, by 0.9."""
+        known = np.random.default_rng(seed).permutation(40) < share * 40
+
+        def fit(learned, judged):
+            guesses = np.where(known[judged], LABELS[judged], 1 - LABELS[judged])
+            return np.log(np.where(guesses[:, None] == np.arange(2), 0.9, 0.1))
+
+        return fit
+
+    candidates = {"worst": sure(0.5), "safe": sure(0.8), "near": sure(0.825, seed=2), "far": sure(1.0)}
+    near = {name: candidates[name] for name in ("worst", "safe", "near")}
+    assert choose_by_folds(near, LABELS) == "near"
+    assert choose_by_folds(near, LABELS, preferred=("safe",)) == "safe"  # one label more of 40 tells nothing
+    assert choose_by_folds(near, LABELS, preferred=("worst", "safe")) == "safe"
+    assert choose_by_folds(candidates, LABELS, preferred=("safe",)) == "far"  # eight do
+    assert choose_by_folds(near, LABELS, preferred=("absent",)) == "near"
+
+
 @given(st.lists(st.integers(2, 9), min_size=2, max_size=4), st.integers(2, 6), st.integers(0, 99))
 def test_folds_hold_every_class_evenly(counts: list[int], num_folds: int, seed: int) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)

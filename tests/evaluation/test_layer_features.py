@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from auxtask.evaluation.layer_features import StandardisedLayers
+from auxtask.evaluation.layer_features import EVERY_LAYER, StandardisedLayers
 from auxtask.evaluation.probes import logistic_head
 
 RANDOM = np.random.default_rng(0)
@@ -24,3 +24,15 @@ def test_a_head_on_the_output_itself_scores_as_that_on_standardised_rows() -> No
     own_kernel, own_bias = logistic_head(layers.rows["layer0"][items], LABELS[items], 0.1)
     expected = layers.rows["layer0"] @ own_kernel + own_bias
     np.testing.assert_allclose(LAYERS["layer0"] @ kernel + bias, expected, atol=1e-4)
+
+
+def test_side_by_side_all_layers_weigh_as_much_as_one() -> None:
+    layers = StandardisedLayers(LAYERS, 30)
+    rows = layers.side_by_side[EVERY_LAYER]
+    expected = np.concatenate([layers.rows["embeddings"], layers.rows["layer0"]], axis=1) / np.sqrt(2)
+    np.testing.assert_allclose(rows, expected, atol=1e-6)
+    assert EVERY_LAYER not in layers.rows
+    kernel, bias = layers.head(EVERY_LAYER, np.arange(20), LABELS[:20], 0.1)
+    own_kernel, own_bias = logistic_head(rows[:20], LABELS[:20], 0.1)
+    raw = np.concatenate([LAYERS["embeddings"], LAYERS["layer0"]], axis=1)
+    np.testing.assert_allclose(raw @ kernel + bias, rows @ own_kernel + own_bias, atol=1e-4)

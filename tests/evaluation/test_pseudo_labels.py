@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from auxtask.evaluation.layer_features import StandardisedLayers
 from auxtask.evaluation.probes import fit_logistic
 from auxtask.evaluation.pseudo_labels import SelfTraining, most_confident
-from auxtask.evaluation.text_arms import log_probes
+from auxtask.evaluation.text_arms import log_probe
 
 NAMES = np.arange(900) % 3
 POOL, SPARE, TEST = np.arange(0, 30), np.arange(30, 600), np.arange(600, 900)
@@ -22,8 +22,7 @@ def clusters(seed: int = 0, distance: float = 3.0) -> np.ndarray:
 
 
 def self_training(rows: np.ndarray, **settings) -> SelfTraining:
-    layers = {"only": rows}
-    return SelfTraining(layers, log_probes(layers, (0.1,)), SPARE, **settings)
+    return SelfTraining([log_probe(rows, 0.1)], SPARE, **settings)
 
 
 def accuracy(scores: np.ndarray) -> float:
@@ -46,9 +45,7 @@ def test_one_round_is_scikit_learns_regression_on_labels_and_guesses_by_weight()
     guesses = teacher.predict(rows[SPARE])
     counts = np.bincount(guesses)
     assert counts.min() > 0.5 * 190  # of 570: half of a third of them can be taken for every class
-    found = self_training(rows, shares=(0.5,), weight=2.0).learned(items, labels)
-    layer, learned, named, strength, weights = found
-    assert (layer, strength) == ("only", 0.1)
+    learned, named, weights = self_training(rows, shares=(0.5,), weight=2.0).learned(items, labels)
     assert np.array_equal(learned[:30], items) and np.array_equal(named[:30], labels) and (weights[:30] == 1).all()
     assert np.array_equal(np.bincount(named[30:]), [95, 95, 95])
     by_item = dict(zip(SPARE, guesses, strict=True))
@@ -76,13 +73,36 @@ def test_the_most_confident_of_each_class_are_taken_and_never_more_than_there_ar
 def test_the_head_that_is_saved_scores_as_the_arm_does() -> None:
     raw = {"only": 3 + 2 * clusters()}
     layers = StandardisedLayers(raw, 600)
-    teacher = SelfTraining(layers.rows, log_probes(layers.rows, (0.1,)), SPARE)
-    kernel, bias = layers.head(*teacher.learned(POOL, NAMES[POOL]))
+    teacher = SelfTraining([log_probe(layers.rows["only"], 0.1)], SPARE)
+    items, labels, weights = teacher.learned(POOL, NAMES[POOL])
+    kernel, bias = layers.head("only", items, labels, 0.1, weights)
     logits = raw["only"][TEST] @ kernel + bias
     log_probability = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     assert np.allclose(log_probability, teacher(POOL, NAMES[POOL], TEST), atol=1e-3)
 
 
-def test_without_unlabelled_items_it_is_refused() -> None:
+def test_two_views_of_an_item_guess_together_once_the_first_alone_has_guessed() -> None:
+    one, other = clusters(0), clusters(1)
+    asked: list[tuple[str, int]] = []
+
+    def watched(name: str, rows: np.ndarray):
+        def classify(train, labels, test, weights=None):
+            asked.append((name, len(train)))
+            return log_probe(rows, 0.1)(train, labels, test, weights)
+
+        return classify
+
+    both = SelfTraining([watched("one", one), watched("other", other)], SPARE, shares=(0.5, 0.5))
+    scores = both(POOL, NAMES[POOL], TEST)
+    assert asked == [("one", 30), ("one", 315), ("other", 315), ("one", 315), ("other", 315)]
+    items, labels, weights = both.learned(POOL, NAMES[POOL])
+    each = [np.exp(log_probe(rows, 0.1)(items, labels, TEST, weights)) for rows in (one, other)]
+    assert np.allclose(np.exp(scores), np.mean(each, axis=0))
+    assert accuracy(scores) > max(accuracy(self_training(rows)(POOL, NAMES[POOL], TEST)) for rows in (one, other))
+
+
+def test_without_unlabelled_items_or_a_classifier_it_is_refused() -> None:
     with pytest.raises(ValueError, match="items without labels"):
-        SelfTraining({}, {}, np.zeros(0, np.int64))
+        SelfTraining([log_probe(clusters(), 0.1)], np.zeros(0, np.int64))
+    with pytest.raises(ValueError, match="needs a classifier"):
+        SelfTraining([], SPARE)

@@ -22,8 +22,8 @@ def pipeline(strength: float):
     return model.fit([TEXTS[i] for i in TRAIN], LABELS[TRAIN])
 
 
-@pytest.mark.parametrize("learnable", [None, 20])
-def test_it_is_scikit_learns_pipeline_fitted_on_the_labelled_texts_alone(learnable: int | None) -> None:
+@pytest.mark.parametrize("learnable", [None, np.r_[0:20], np.r_[50, 0:20]])
+def test_it_is_scikit_learns_pipeline_fitted_on_the_labelled_texts_alone(learnable: np.ndarray | None) -> None:
     terms = TermCounts(TEXTS, learnable)
     for strength in (1.0, 10.0):
         scores = log_tfidf(terms, strength)(TRAIN, LABELS[TRAIN], TEST)
@@ -45,8 +45,21 @@ def test_texts_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_learning_from_a_text_that_is_only_tested_is_refused() -> None:
-    with pytest.raises(ValueError, match="text 18 is not among the 10"):
-        log_tfidf(TermCounts(TEXTS, learnable=10), 1.0)(TRAIN, LABELS[TRAIN], TEST)
+    with pytest.raises(ValueError, match="text 11 is not among the 10"):
+        log_tfidf(TermCounts(TEXTS, learnable=np.arange(10)), 1.0)(TRAIN, LABELS[TRAIN], TEST)
+
+
+def test_weights_and_rare_terms_are_treated_as_scikit_learn_does() -> None:
+    weights = np.linspace(0.2, 2, len(TRAIN))
+    texts = [TEXTS[i] for i in TRAIN]
+    vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
+    model = LogisticRegression(C=10.0, max_iter=2000).fit(vectors.fit_transform(texts), LABELS[TRAIN], weights)
+    judged = [TEXTS[i] for i in TEST]
+    expected = model.predict_log_proba(vectors.transform(judged))
+    scores = log_tfidf(TermCounts(TEXTS), 10.0, min_texts=2)(TRAIN, LABELS[TRAIN], TEST, weights)
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
+    words = TfidfWords.fit(texts, LABELS[TRAIN], 10.0, weights, min_texts=2)
+    np.testing.assert_allclose(words.log_probabilities(judged), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])
