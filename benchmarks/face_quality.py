@@ -35,7 +35,7 @@ CANDIDATES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 # What can be searched: heads on each frozen candidate, then on the first candidate the arms that train.
 SEARCHES = ("heads", "scratch", "tune")
 # epochs of 50 batches, peak rate, photos in a batch
-SCHEDULES = ((24, 3e-3, 16), (12, 3e-3, 16), (6, 3e-3, 32), (6, 1e-3, 32))
+SCHEDULES = ((48, 3e-3, 16), (24, 3e-3, 16), (12, 3e-3, 16), (6, 3e-3, 32), (6, 1e-3, 32))
 # epochs of 50 batches, peak rate (the head starts as the probe's), photos in a batch
 TUNINGS = ((6, 3e-5, 16), (6, 1e-4, 16), (6, 3e-4, 16))
 

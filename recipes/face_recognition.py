@@ -77,8 +77,8 @@ PHOTOS = Settings(
     network={"size": 72, "stages": (64, 128, 256), "strides": (2, 2, 2), "stem": 24, "dropout": 0.4},
     task={"margin_weight": 1.0},
     batch={"people": 48, "photos": 2, "singles": 24},
-    pretraining="6000steps",
-    scratch=(24, 3e-3),
+    pretraining="9000steps",
+    scratch=(48, 3e-3),
     tune=(6, 1e-4),
 )
 
