@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from auxtask.backbones.small_nets import conv_backbone as conv_backbone
     from auxtask.backbones.small_nets import dense_backbone as dense_backbone
     from auxtask.backbones.small_nets import rbm_backbone as rbm_backbone
+    from auxtask.backbones.text_features import check_tokenizer as check_tokenizer
     from auxtask.backbones.text_features import embed_texts as embed_texts
     from auxtask.backbones.text_features import longest_text as longest_text
     from auxtask.backbones.text_features import pooled_layers as pooled_layers
     from auxtask.backbones.text_features import text_features as text_features
-    from auxtask.backbones.text_features import vocabulary_size as vocabulary_size
     from auxtask.backbones.whitening import whiten_embeddings as whiten_embeddings
     from auxtask.backbones.word_vectors import set_word_vectors as set_word_vectors
     from auxtask.data.augmentation import Augmentation as Augmentation
@@ -257,6 +257,7 @@ _HOME = {
     "best_classifier": "auxtask.evaluation.text_arms",
     "best_threshold": "auxtask.evaluation.verification",
     "check_task": "auxtask.tasks.checking",
+    "check_tokenizer": "auxtask.backbones.text_features",
     "checkpoint_folder": "auxtask.backbones.checkpoint_files",
     "chosen_arm": "auxtask.evaluation.text_arms",
     "conv_backbone": "auxtask.backbones.small_nets",
@@ -354,7 +355,6 @@ _HOME = {
     "verdicts": "auxtask.evaluation.verdicts",
     "verification": "auxtask.evaluation.verification",
     "verification_from_scores": "auxtask.evaluation.verification",
-    "vocabulary_size": "auxtask.backbones.text_features",
     "whiten_embeddings": "auxtask.backbones.whitening",
 }
 

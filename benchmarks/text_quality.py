@@ -20,11 +20,11 @@ import numpy as np
 
 import auxtask as at
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+STRENGTHS = (0.001, 0.01, 0.1, 1.0, 0.03)
 WEIGHTS = (1.0, 4.0, 10.0)  # of all guesses together, in labels
 SHARES = {"to_all": (0.2, 0.4, 0.6, 0.8, 1.0), "to_half": (0.1, 0.2, 0.3, 0.4, 0.5), "once": (0.5,)}
 OF_WORDS, OFTEN = 10.0, 3  # of TF-IDF: scikit-learn's C; among guesses, in how many texts a word has to stand
-RATES = (2e-5, 5e-5, 1e-4)  # of AdamW, at which MiniLM is tuned
+RATES = (2e-5, 3e-5, 5e-5, 1e-4)  # of AdamW, at which MiniLM is tuned
 
 
 @dataclass(frozen=True)

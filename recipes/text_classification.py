@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ ARMS = (
 STRENGTHS = (0.001, 0.01, 0.1)  # of every probe: scikit-learn's C
 OF_WORDS, OF_GUESSES = 10.0, 0.03  # C of TF-IDF in a mixture; of the probe that learns from its own guesses
 OFTEN = 3  # texts in which a word stands that counts among guesses: of thousands of texts, most stand in one
+MOST_DOCUMENTS = 1_000_000  # of which spans are taken: each costs 100 bytes
+FEWEST_GUESSED = 50  # texts without labels that are worth guessing
 FEWEST = 3  # labels of a class: cross-validation holds one out, and chooses once more within the rest
 
 
@@ -46,7 +49,9 @@ class Config:
     path: str = at.option("", "dataset=csv, jsonl or file (parquet too): that file; dataset=hub: its name there")
     text: str = at.option("text", "the column of texts")
     label: str = at.option("label", "the column of labels")
-    unlabelled: str = at.option("", "texts to pretrain on: file, folder or hub name; empty: the dataset's own")
+    unlabelled: str = at.option(
+        "", "texts to pretrain on, in the column text= too: file, folder or hub name; empty: its own"
+    )
     source: str = at.option(
         "",
         "the language model; empty: pretrain on drawn texts, else reuse; scratch: none, the network stays untrained",
@@ -72,8 +77,8 @@ class Config:
         "where networks are trained, on the first 5 draws; empty: 20,200 of the labels; with per_class all, all draws",
     )
     test_size: int = at.option(1000, "texts of the fixed, balanced test subset")
-    full_test: bool = at.option(
-        False, "score frozen arms on all test texts too (minilm reads some 30 long texts/s: IMDB half an hour)"
+    full_test: int = at.option(
+        10_000, "frozen arms are scored on all test texts too, if there are at most so many (IMDB has 25,000: minutes)"
     )
     max_length: int = at.option(256, "tokens per text; what is beyond is cut off")
     mixture: bool = at.option(
@@ -97,8 +102,14 @@ class Config:
             raise ValueError(f"path= is for dataset=csv, jsonl, file or hub, not for {self.dataset}")
         if self.unlabelled and self.dataset == "drawn":
             raise ValueError("unlabelled= does not fit drawn texts, which come with their own")
-        if self.model != "minilm" and source_of(self) in ("scratch", "pretrain"):
-            raise ValueError(f"model= is what source=reuse or adapt starts from; source is {source_of(self)}")
+        source = source_of(self)
+        if self.model != "minilm" and source in ("scratch", "pretrain"):
+            raise ValueError(f"model= is what source=reuse or adapt starts from; source is {source}")
+        for name, given in (("task", self.task), ("pretraining", self.pretraining)):
+            if given and source in ("scratch", "reuse"):
+                raise ValueError(f"{name}= is for source=pretrain or adapt, which train on texts; source is {source}")
+        if (self.text, self.label) != ("text", "label") and self.dataset not in ("csv", "jsonl", "file", "hub"):
+            raise ValueError(f"text= and label= name columns of your own data, not of {self.dataset}")
         if self.pretraining:
             at.parse_budget(self.pretraining)
 
@@ -121,8 +132,9 @@ def main(config: Config, run: at.Run) -> None:
     wanted = min(200 if config.quick else config.test_size, data.test.most_balanced)
     run.note(f"tested on {wanted} of {len(data.test)} test texts, as many of each class")
     subset = data.test.balanced(wanted, run.seed)
-    tested = data.test if config.full_test else data.test.take(subset)
-    spare = unlabelled_texts(config, run, data, tests)
+    full_test = len(data.test) <= (min(config.full_test, 1000) if config.quick else config.full_test)
+    tested = data.test if full_test else data.test.take(subset)
+    spare = unlabelled_texts(config, run, data, tests, list(pool.texts))
     texts = [*pool.texts, *tested.texts, *spare]
     numbers = len(pool) + np.arange(len(tested))
     without_labels = len(pool) + len(tested) + np.arange(len(spare))
@@ -132,6 +144,9 @@ def main(config: Config, run: at.Run) -> None:
         encoded = at.EncodedTexts(texts, tokenizer, min(config.max_length, at.longest_text(backbone)))
         for text in encoded.notes:
             run.note(text)
+        cut = at.TextTraining().max_length
+        if encoded.lengths.max() > cut:
+            run.note(f"networks are trained on the first {cut} tokens of a text, and judged on {encoded.max_length}")
         source = source_of(config)
         random = backbone if source == "scratch" else at.reuse(backbone, init="random", seed=run.seed)
         without_spare = encoded.take(np.arange(len(pool) + len(tested)))
@@ -153,16 +168,17 @@ def main(config: Config, run: at.Run) -> None:
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         comparison = at.Comparison(
             {**frozen, **{name: at.text_network_arm(fit, encoded) for name, fit in networks.items()}},
-            budgets, draws, full.take(subset) if config.full_test else full, pool=labelled,
+            budgets, draws, full.take(subset) if full_test else full, pool=labelled,
             budget_unit="per class" if config.per_class else "labels", per_class=bool(config.per_class),
             arm_draws=dict.fromkeys(networks, some_draws), arm_budgets=dict.fromkeys(networks, some_budgets),
-            full_test=full if config.full_test else None, full_test_arms=list(frozen),
+            full_test=full if full_test else None, full_test_arms=list(frozen),
             baseline=("tfidf", "scratch"), metric="accuracy", run=run, seed=run.seed, only=config.arms or None,
             chosen=at.chosen_arm(
                 *candidates(config, families, networks, encoded), "mixture" if may_mix(config) else "probe"
             ),
         )  # fmt: skip
         results = comparison.run(bar.update)
+    run.note("seconds of an arm leave out the features of all texts, and fits that the choice among arms made before")
     at.report_comparison(run, results)
     if results.picks:
         with run.stage("model"):
@@ -180,6 +196,8 @@ def check(config: Config, run: at.Run) -> at.TextData:
     data = load_texts(config, run)
     if config.unlabelled:
         data = data.with_unlabelled(at.Corpus.open(config.unlabelled, config.text))
+        if len(list(islice(data.unlabelled, 2))) < 2:  # also reads its first rows: is there such a column?
+            raise ValueError(f"unlabelled={config.unlabelled}: fewer than two texts in it")
     budgets, _ = label_budgets(config, data)
     trained_at(config, budgets)
     if data.test.most_balanced < len(data.names):
@@ -240,14 +258,22 @@ def trained_at(config: Config, budgets: tuple[int, ...]) -> list[int]:
     return [budget for budget in budgets if budget in (config.trained_budgets or usual)]
 
 
-def unlabelled_texts(config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts) -> list[str]:
-    """Draw some of the texts without labels, none of them a test text, for the arm `self_training`."""
+def unlabelled_texts(
+    config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts, pool: list[str]
+) -> list[str]:
+    """Draw texts without labels for the arm `self_training`: none that is tested, or that labels may be drawn from."""
     if source_of(config) == "scratch":
         return []
-    drawn = at.Corpus.of(data.unlabelled.sample(200 if config.quick else 4000, run.seed))
-    kept, report = at.drop_duplicates(drawn, tests)
-    run.note(report.sentence("texts for self-training", "test set", "left out"))
-    return list(kept)
+    wanted = 200 if config.quick else 4000
+    kept = at.Corpus.of(data.unlabelled.sample(wanted + len(pool), run.seed))
+    for known, where in ((tests, "test set"), (pool, "pool that labels are drawn from")):
+        kept, report = at.drop_duplicates(kept, known)
+        run.note(report.sentence("texts for self-training", where, "left out"))
+    texts = np.random.default_rng(run.seed).permutation(np.array(list(kept), object))[:wanted]
+    if len(texts) < FEWEST_GUESSED:
+        run.note(f"no arm self_training: only {len(texts)} texts without labels are left, too few to learn from")
+        return []
+    return list(texts)
 
 
 def source_of(config: Config) -> str:
@@ -262,35 +288,53 @@ def kind_of(config: Config) -> str:
 
 def language_model(config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts) -> tuple[at.Model, Any]:
     """Pretrain a language model here, or reuse one as it is or adapted to the unlabelled texts."""
+    if source_of(config) == "reuse":
+        return reused(config)
+    # With --resume, what was trained is taken from the run folder.
+    judged = run.cell("language_model", lambda: trained(config, run, data, tests))
+    report_hidden_words(run, {name: [float(value) for value in values] for name, values in judged.items()})
+    return at.load(run.folder), at.TextTokenizer.load(run.folder / "tokenizer")
+
+
+def reused(config: Config) -> tuple[at.Model, Any]:
+    """Give a checkpoint and its tokenizer."""
+    backbone, tokenizer = at.language_model(config.model), at.TextTokenizer.load(at.checkpoint_folder(config.model))
+    at.check_tokenizer(tokenizer, backbone, config.model)
+    return backbone, tokenizer
+
+
+def trained(config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts) -> dict[str, list[float]]:
+    """Train a language model (with source=scratch its tokenizer alone), and save both; give what held-out text said."""
     source = source_of(config)
-    if (run.folder / "backbone").exists():  # --resume
-        return at.load(run.folder), at.TextTokenizer.load(run.folder / "tokenizer")
-    if source in ("reuse", "adapt"):
-        backbone, tokenizer = at.language_model(config.model), at.TextTokenizer.load(at.checkpoint_folder(config.model))
-        tokenizer.check_fits(at.vocabulary_size(backbone), config.model)
-    if source != "reuse":
-        everything = data.unlabelled
-        if config.dataset == "imdb" and source == "pretrain" and not config.unlabelled:
-            everything = at.Corpus.joined(at.Corpus.wikipedia(str(run.data_root)), everything)
-        corpus, report = at.drop_duplicates(everything, tests)
-        run.note(report.sentence("unlabelled texts", "test set", "left out"))
-        # Of few texts a larger part is held out, or hidden words could not be judged; same_document needs none.
-        share = min(0.5, max(0.02, 100 / max(1, report.num_texts)))
-        held_in, held_out = corpus.split(share, seed=run.seed)
-        if kind_of(config) == "same_document":
-            held_in = corpus
-    if source in ("scratch", "pretrain"):
+    everything = data.unlabelled
+    if config.dataset == "imdb" and source == "pretrain" and not config.unlabelled:
+        everything = at.Corpus.joined(at.Corpus.wikipedia(str(run.data_root)), everything)
+    corpus, report = at.drop_duplicates(everything, tests)
+    run.note(report.sentence("unlabelled texts", "test set", "left out"))
+    if everything.num_empty:
+        run.note(f"{everything.name}: {everything.num_empty} empty texts left out")
+    # Of few texts a larger part is held out, or hidden words could not be judged; same_document needs none.
+    share = min(0.5, max(0.02, 100 / max(1, report.num_texts)))
+    held_in, held_out = corpus.split(share, seed=run.seed)
+    if kind_of(config) == "same_document":
+        held_in = corpus
+    if source == "adapt":
+        backbone, tokenizer = reused(config)
+    else:
         tokenizer = at.TextTokenizer.train(held_in, vocab_size=4000 if config.dataset == "drawn" else 16_000)
         size = "tiny" if config.dataset == "drawn" else "mini"
         backbone = at.language_backbone(size, tokenizer.vocab_size, seed=run.seed)
     tokenizer.save(run.folder / "tokenizer")
-    if source in ("pretrain", "adapt"):
-        backbone = pretrain(config, run, backbone, tokenizer, held_in, held_out)
-    return backbone, tokenizer
+    if source == "scratch":
+        at.save_backbone(backbone, run.folder / "backbone", {"task": None})
+        return {}
+    return pretrain(config, run, backbone, tokenizer, held_in, held_out)
 
 
-def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, held_in: Any, held_out: Any) -> at.Model:
-    """Learn from text without labels."""
+def pretrain(
+    config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, held_in: Any, held_out: Any
+) -> dict[str, list[float]]:
+    """Learn from text without labels and save what comes of it; give how hidden words of held-out text were guessed."""
     seen = at.TokenCache.write(run.folder / "tokens" / "train", held_in, tokenizer)
     adapting = source_of(config) == "adapt"
     if not adapting:  # what words mean is counted first, or minutes of pretraining would not come to it
@@ -302,11 +346,13 @@ def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, he
     callbacks = run.callbacks(label=kind)
     if kind == "same_document":
         task: Any = at.SameDocument(backbone)
-        spans, rate = at.DocumentSpans(seen, tokenizer), 3e-5 if adapting else 1e-3
+        spans, rate = at.DocumentSpans(seen, tokenizer, max_documents=MOST_DOCUMENTS), 3e-5 if adapting else 1e-3
+        if spans.num_short:
+            run.note(f"{spans.num_short} of {seen.num_texts} unlabelled texts are too short for a span: left out")
         task.pretrain(spans, budget=length, learning_rate=rate, callbacks=callbacks, seed=run.seed)
     else:
         unseen = at.TokenCache.write(run.folder / "tokens" / "held_out", held_out, tokenizer)
-        tokens = 64 if config.dataset == "drawn" else 128
+        tokens = min(64 if config.dataset == "drawn" else 128, at.longest_text(backbone))
         if kind == "masked":  # a checkpoint may still have the head that guessed words
             hide, head_of = at.Masking(at_texts=config.dataset == "drawn"), config.model if adapting else None
             task = at.MaskedWords(backbone, tokenizer, hide, length=tokens, checkpoint=head_of)
@@ -315,36 +361,40 @@ def pretrain(config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, he
         task.measure(unseen)  # held-out text too short to judge by is refused now, not after minutes
         rate = 5e-5 if adapting else 1e-3
         backbone = task.pretrain(seen, unseen, length, learning_rate=rate, callbacks=callbacks, seed=run.seed)
-    if kind == "masked":
-        chance = at.unigram_baseline(seen, unseen, tokenizer)
-        report_hidden_words(run, task, at.MaskedAccuracy(chance.loss, chance.accuracy).metrics())
     run.figure("pretraining", at.plot_curves(task.pretraining.history, kind))
     at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance, {})
-    if kind == "masked":
-        task.save_for_transformers(run.folder / "language_model")
-    return backbone
-
-
-def report_hidden_words(run: at.Run, task: Any, by_frequency: dict[str, float]) -> None:
-    """Say how well hidden words of held-out text were guessed along the way, and show five sentences."""
-    judged = [row for row in task.pretraining.history if "val_loss" in row]
-    shares = [round(100 * (i + 1) / len(judged)) for i in range(len(judged))]
-    rows = [
-        {"arm": "masked_words", "budget": share, "budget_unit": "% of pretraining", "metric": f"held_out_{name}",
-         "mean": row[f"val_{name}"]}
-        for share, row in zip(shares, judged, strict=True)
-        for name in by_frequency
-    ]  # fmt: skip
-    run.add_rows(rows)
-    run.add_rows(
-        [{"arm": "by_frequency", "metric": f"held_out_{name}", "mean": value} for name, value in by_frequency.items()]
-    )
-    for name, value in by_frequency.items():
-        found = ", ".join(f"{row['mean']:.3g} at {row['budget']} %" for row in rows if row["metric"].endswith(name))
-        run.note(f"hidden words of held-out text, {name}: {found} of the pretraining; by frequency alone {value:.3g}")
+    if kind != "masked":
+        return {}
+    task.save_for_transformers(run.folder / "language_model")
     for one in task.pretraining.provenance["examples"]:
-        before, after = (", ".join(one[when]) for when in ("before", "after"))
+        before, after = (
+            ", ".join(f"{word} {100 * chance:.0f} %" for word, chance in one[when].items())
+            for when in ("before", "after")
+        )
         run.print(f"{one['text']}: {one['answer']}; guessed before: {before}; after: {after}")
+    chance = at.unigram_baseline(seen, unseen, tokenizer)
+    by_frequency = at.MaskedAccuracy(chance.loss, chance.accuracy).metrics()
+    judged = [row for row in task.pretraining.history if "val_loss" in row]
+    return {name: [*(row[f"val_{name}"] for row in judged), value] for name, value in by_frequency.items()}
+
+
+def report_hidden_words(run: at.Run, judged: dict[str, list[float]]) -> None:
+    """Say how well hidden words of held-out text were guessed along the way; the last value is by frequency alone."""
+    for name, (*along, by_frequency) in judged.items():
+        shares = [round(100 * (i + 1) / len(along)) for i in range(len(along))]
+        metric = f"held_out_{name}"
+        run.add_rows(
+            [
+                {"arm": "masked_words", "budget": share, "budget_unit": "% of pretraining", "metric": metric,
+                 "mean": value}
+                for share, value in zip(shares, along, strict=True)
+            ]
+        )  # fmt: skip
+        run.add_rows([{"arm": "by_frequency", "metric": metric, "mean": by_frequency}])
+        found = ", ".join(f"{value:.3g} at {share} %" for share, value in zip(shares, along, strict=True))
+        run.note(
+            f"hidden words of held-out text, {name}: {found} of the pretraining; by frequency alone {by_frequency:.3g}"
+        )
 
 
 def features(backbone: at.Model, encoded: at.EncodedTexts, num_pool: int, run: at.Run) -> at.StandardisedLayers:
@@ -361,15 +411,17 @@ def make_families(
     if source_of(config) == "scratch":
         return {"tfidf": tfidf}
     probe = at.log_probes(layers.rows | layers.side_by_side, STRENGTHS)
-    views = [at.log_probe(layers.side_by_side[at.EVERY_LAYER], OF_GUESSES)]
-    if may_mix(config):
-        views.append(at.log_tfidf(terms, OF_WORDS, OFTEN))
-    return {
+    families: dict[str, dict[Any, Any]] = {
         "tfidf": tfidf,
         "probe": probe,
-        "self_training": {"self_training": at.SelfTraining(views, without_labels)},
         "mixture": {k: at.log_mixture(one, tfidf[OF_WORDS]) for k, one in probe.items()},
     }
+    if len(without_labels):
+        views = [at.log_probe(layers.side_by_side[at.EVERY_LAYER], OF_GUESSES)]
+        if may_mix(config):
+            views.append(at.log_tfidf(terms, OF_WORDS, OFTEN))
+        families["self_training"] = {"self_training": at.SelfTraining(views, without_labels)}
+    return families
 
 
 def may_mix(config: Config) -> bool:

@@ -231,7 +231,7 @@ def text_classification(*words: object, validate: bool = False) -> int:
 
 @pytest.mark.slow
 def test_the_quick_run_on_drawn_texts_has_every_arm_and_a_model_that_labels_texts(tmp_path: Path) -> None:
-    assert text_classification("quick=true", "full_test=true", "--out", tmp_path / "run") == 0
+    assert text_classification("quick=true", "--out", tmp_path / "run") == 0
     rows = rows_of(tmp_path / "run")
     assert {row["arm"] for row in rows if row["metric"] == "accuracy"} == ALL_TEXT_ARMS
     budgets = {row["budget"] for row in rows if row["arm"] == "same_label"}

@@ -73,7 +73,7 @@ def save_for_transformers(
         config.to_transformers().save_pretrained(partial)
         safetensors.numpy.save_file(content, partial / "model.safetensors", metadata={"format": "pt"})
         if isinstance(tokenizer, TextTokenizer):
-            tokenizer.save(partial)
+            tokenizer.save(partial, config.max_length)
         elif tokenizer is not None:
             _copy_tokenizer(Path(tokenizer), partial)
 

@@ -10,6 +10,7 @@ import numpy as np
 from auxtask.backbones.language_names import language_layers
 from auxtask.backbones.pooling import MaskedPooling, attention_mask_of
 from auxtask.data.text_batches import EncodedTexts, length_sorted_batches
+from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras, tf
 from auxtask.transfer.cutting import cuts
 
@@ -74,9 +75,35 @@ def longest_text(backbone: keras.Model) -> int:
     return int(language_layers(backbone)[0].max_length)
 
 
-def vocabulary_size(backbone: keras.Model) -> int:
-    """Give the number of tokens that a language model has vectors for; ValueError for another model."""
-    return int(language_layers(backbone)[0].vocab_size)
+def check_tokenizer(tokenizer: TextTokenizer, backbone: keras.Model, name: str = "the model") -> None:
+    """Refuse a tokenizer that a language model was not trained with, as far as numbers tell.
+
+    Parameters
+    ----------
+    tokenizer : TextTokenizer
+    backbone : keras.Model
+        From `language_model`.
+    name : str
+        What the message calls the model.
+
+    Raises
+    ------
+    ValueError
+        The tokenizer has more tokens than the model has vectors, or fewer than nine tenths of them; or another number
+        for padding, where the model counts positions by it (RoBERTa); or this is no language model.
+    """
+    table = language_layers(backbone)[0]
+    tokenizer.check_fits(int(table.vocab_size), name)
+    if tokenizer.vocab_size < 0.9 * table.vocab_size:
+        raise ValueError(
+            f"the tokenizer does not fit {name}: it has {tokenizer.vocab_size} tokens, far fewer than the model's "
+            f"{table.vocab_size}; take the tokenizer that was saved with the model"
+        )
+    if table.positions_follow_padding and tokenizer.pad_id != table.pad_token_id:
+        raise ValueError(
+            f"the tokenizer does not fit {name}: its padding is token {tokenizer.pad_id}, the model's "
+            f"{table.pad_token_id}, from which positions count"
+        )
 
 
 def embed_texts(network: keras.Model, texts: EncodedTexts, tokens_per_batch: int = 8192) -> np.ndarray:

@@ -81,7 +81,7 @@ class KnownTexts:
         shingles: list[np.ndarray] = []
         for position, text in enumerate(texts):
             words = normalised_words(text)
-            self._exact.setdefault(_digest(words), position)
+            self._exact.setdefault(_digest(words or [text.strip()]), position)
             shingles.append(_shingles(words))
         self._index(shingles)
         self._sizes = np.bincount(self._owners, minlength=len(shingles))
@@ -108,7 +108,7 @@ class KnownTexts:
         position of the known text that is the same or shares most, and whether it is the same; None if there is none
         """
         words = normalised_words(text)
-        same = self._exact.get(_digest(words))
+        same = self._exact.get(_digest(words or [text.strip()]))  # emoji and punctuation are no words
         if same is not None:
             return same, True
         shingles = _shingles(words)

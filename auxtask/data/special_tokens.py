@@ -33,5 +33,7 @@ def read_settings(file: Path) -> dict[str, Any]:
         settings = json.loads(file.read_text("utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: not JSON ({error})") from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{file}: expected a JSON object of settings, found {type(settings).__name__}")
     # Names of Python files to run, which no one here runs, are not carried on either.
     return {key: value for key, value in settings.items() if key != "auto_map"}

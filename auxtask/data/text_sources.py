@@ -6,15 +6,14 @@ import csv
 import difflib
 import gzip
 import json
+import logging
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from auxtask.data.one_line import first_line
-
-if TYPE_CHECKING:
-    import datasets
 
 Row = tuple[int, tuple[Any, ...]]
 TEXT_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".parquet")
@@ -28,8 +27,8 @@ def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[Row]:
     Parameters
     ----------
     path
-        `.jsonl` (one JSON object per line), `.csv` or `.tsv` (with a header), `.txt` (one text per line, blank lines
-        passed over; its one column may have any name), each also with `.gz` behind; or `.parquet`
+        `.jsonl` (one JSON object per line), `.csv` or `.tsv` (with a header), `.txt` (one text per line, blank ones
+        too; its one column may have any name), each also with `.gz` behind; or `.parquet`
     columns
         which to read, in this order
 
@@ -51,7 +50,7 @@ def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[Row]:
         raise FileNotFoundError(f"{file}: {what}")
     kind = _kind(file)
     if kind == ".parquet":
-        yield from rows_of_dataset(_open_parquet(file), columns, str(file))
+        yield from _rows_of_parquet(file, columns)
     elif kind == ".txt":
         yield from _lines_of_text(file, columns)
     elif kind in (".csv", ".tsv"):
@@ -108,7 +107,8 @@ def load_hub(name: str, config: str | None = None, split: str | None = None, str
         if (Path(name) / "state.json").is_file() or (Path(name) / "dataset_dict.json").is_file():
             stored = datasets.load_from_disk(name)
             return stored if split is None or isinstance(stored, datasets.Dataset) else stored[split]
-        return datasets.load_dataset(name, config, split=split, streaming=streaming)
+        with _quiet_hub():
+            return datasets.load_dataset(name, config, split=split, streaming=streaming)
     except (FileNotFoundError, ConnectionError, OSError) as error:
         raise FileNotFoundError(
             f"{name}: neither a file or folder here nor a dataset that the hub gives ({first_line(error)})"
@@ -117,10 +117,28 @@ def load_hub(name: str, config: str | None = None, split: str | None = None, str
         raise ValueError(f"{name}: cannot be read as a dataset ({first_line(error)})") from None
 
 
-def _open_parquet(file: Path) -> datasets.IterableDataset:
+def _rows_of_parquet(file: Path, columns: Sequence[str]) -> Iterator[Row]:
     import datasets
 
-    return datasets.load_dataset("parquet", data_files=str(file), split="train", streaming=True)
+    try:
+        dataset = datasets.load_dataset("parquet", data_files=str(file), split="train", streaming=True)
+        yield from rows_of_dataset(dataset, columns, str(file))
+    except Exception as error:  # Arrow's and datasets' own kinds, which do not name the file
+        if str(error).startswith(str(file)):
+            raise
+        raise ValueError(f"{file}: damaged, or no parquet file ({first_line(error)})") from None
+
+
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Keep the hub's retries off the terminal: what is wrong is said once, in the error."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _kind(file: Path) -> str:
@@ -152,8 +170,7 @@ def _lines_of_text(file: Path, columns: Sequence[str]) -> Iterator[Row]:
     if len(columns) != 1:
         raise ValueError(f"{file}: a .txt file holds texts only, no column {columns[-1]!r}; use .csv or .jsonl")
     for number, line in _lines(file):
-        if line.strip():
-            yield number, (line.rstrip("\r\n"),)
+        yield number, (line.rstrip("\r\n"),)
 
 
 def _rows_of_json(file: Path, columns: Sequence[str]) -> Iterator[Row]:

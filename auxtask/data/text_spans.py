@@ -44,7 +44,7 @@ class DocumentSpans:
     Raises
     ------
     ValueError
-        No document is long enough for two spans; a setting is out of range.
+        No document is long enough for two spans, or there is no other one; a setting is out of range.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class DocumentSpans:
         self._document = long_enough
         self._starts, self._sizes = np.asarray(cache.starts[long_enough]), lengths[long_enough]
         spans = np.where(self._sizes >= 2 * min_tokens, 2, 1)
-        if not (spans == 2).any():
+        if not (spans == 2).any() or len(spans) < 2:
             raise ValueError(
-                f"no text of {cache.num_texts} has {2 * min_tokens} tokens, enough for two spans: "
-                "'same document or not?' needs longer texts"
+                f"{int((spans == 2).sum())} of {cache.num_texts} texts have {2 * min_tokens} tokens, enough for two "
+                f"spans, and {len(spans)} enough for one: 'same document or not?' needs a pair and another document"
             )
         self.labels = np.repeat(np.arange(len(spans)), spans)
         self._half = np.arange(len(self.labels)) - np.repeat(np.cumsum(spans) - spans, spans)

@@ -116,7 +116,10 @@ class TextTokenizer:
                 raise ValueError(f"{place / 'tokenizer.json'}: cannot be used ({error})") from None
         if not (place / "vocab.txt").is_file():
             raise FileNotFoundError(f"{place}: no tokenizer here (expected tokenizer.json or vocab.txt)")
-        tokens = (place / "vocab.txt").read_text("utf-8").split("\n")
+        try:
+            tokens = (place / "vocab.txt").read_text("utf-8").split("\n")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{place / 'vocab.txt'}: not UTF-8 (at byte {error.start + 1})") from None
         vocabulary = {token.rstrip("\r"): number for number, token in enumerate(tokens) if token}
         try:
             tokenizer = bert_tokenizer(vocabulary, bool(settings.get("do_lower_case", True)))
@@ -124,16 +127,17 @@ class TextTokenizer:
         except ValueError as error:
             raise ValueError(f"{place / 'vocab.txt'}: {error}") from None
 
-    def save(self, folder: str | os.PathLike[str]) -> Path:
+    def save(self, folder: str | os.PathLike[str], max_length: int = 512) -> Path:
         """Write the JSON files from which `load` and transformers' `AutoTokenizer` read it again.
 
-        The folder may exist and hold other files (a model); each file appears whole.
+        The folder may exist and hold other files (a model); each file appears whole. `max_length` is what transformers
+        cuts texts to, special tokens included; the shorter one counts, if the checkpoint said another.
         """
         place = Path(folder)
         settings = {
             "tokenizer_class": "BertTokenizerFast" if self._is_wordpiece else "PreTrainedTokenizerFast",
-            "model_max_length": 512,
             **self._settings,
+            "model_max_length": min(max_length, self.max_length or max_length),
             **{f"{role}_token": name for role, name in self._names.items()},
         }
         with whole_folder(place) as unfinished:

@@ -112,11 +112,11 @@ def best_classifier(
     return choose_by_folds(_on_positions(classifiers, items, labels), labels, preferred=preferred)
 
 
-def _best_of(classifiers: Mapping[Any, Classifier]) -> Classifier:
+def _best_of(classifiers: Mapping[Any, Classifier], preferred: Collection[Any] = ()) -> Classifier:
     """Make the classifier that cross-validation on what it learns from picks."""
 
     def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-        return classifiers[best_classifier(classifiers, train, labels)](train, labels, test)
+        return classifiers[best_classifier(classifiers, train, labels, preferred)](train, labels, test)
 
     return classify
 
@@ -160,7 +160,7 @@ def chosen_arm(
     """Make the rule that names the arm to claim, from the labels at hand alone.
 
     Of the families, the one whose best classifier cross-validates best. Arms that are costly to train are then weighed
-    against that classifier on one held-out quarter of the labels, both fitted on the other three, and have to be better
+    on one held-out quarter of the labels against what cross-validation picks on the other three, and have to be better
     by more than a standard error.
 
     Parameters
@@ -179,9 +179,11 @@ def chosen_arm(
         if every:
             safe = [key for key in every if key[0] == preferred]
             best, _ = best_classifier(every, train.items, train.labels, safe)
-            # It picks its setting as the others do theirs, without the quarter.
-            rivals, cheap = {best: _best_of(families[best]), **rivals}, [best]
-        if len(rivals) == 1:
+            if not rivals:
+                return best
+            # It picks family and setting as the others do theirs, without the quarter.
+            rivals, cheap = {best: _best_of(every, safe), **rivals}, [best]
+        elif len(rivals) == 1:
             return next(iter(rivals))
         return choose_by_quarter(_on_positions(rivals, train.items, train.labels), train.labels, preferred=cheap)
 

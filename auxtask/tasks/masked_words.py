@@ -175,6 +175,8 @@ class MaskedWords(HiddenWords):
     def guesses(self, text: str, top: int = 5) -> list[list[tuple[str, float]]]:
         """Give the likeliest words for each `[MASK]` of a text, with their probabilities; see `fill_blank`."""
         (ids,) = self.tokenizer.encode([in_mask_token(self.tokenizer, text)])
+        if len(ids) > self._table.max_length:
+            raise ValueError(f"the text has {len(ids)} tokens, the model takes at most {self._table.max_length}")
         return fill(self, ids, top)
 
     def examples(self, held_out: TokenCache, number: int = 5, top: int = 3) -> list[FilledBlank]:

@@ -107,8 +107,11 @@ def test_they_go_through_the_same_batches_as_photos_of_people(cache, tokenizer) 
 
 def test_texts_too_short_for_pairs_are_refused(tmp_path: Path, cache, tokenizer) -> None:
     short = TokenCache.write(tmp_path / "short", Corpus.of(["waa wab"] * 5), tokenizer)
-    with pytest.raises(ValueError, match="no text of 5 has 16 tokens, enough for two spans"):
+    with pytest.raises(ValueError, match="0 of 5 texts have 16 tokens, enough for two spans"):
         DocumentSpans(short, tokenizer)
+    alone = TokenCache.write(tmp_path / "alone", Corpus.of(["waa wab wac wad wae waf wag wah " * 4]), tokenizer)
+    with pytest.raises(ValueError, match="needs a pair and another document"):
+        DocumentSpans(alone, tokenizer)
     with pytest.raises(ValueError, match="length=8, min_tokens=8"):
         DocumentSpans(cache, tokenizer, length=8)
 
