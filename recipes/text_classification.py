@@ -293,7 +293,13 @@ def language_model(config: Config, run: at.Run, data: at.TextData, tests: at.Kno
     # With --resume, what was trained is taken from the run folder.
     judged = run.cell("language_model", lambda: trained(config, run, data, tests))
     report_hidden_words(run, {name: [float(value) for value in values] for name, values in judged.items()})
-    return at.load(run.folder), at.TextTokenizer.load(run.folder / "tokenizer")
+    tokenizer = at.TextTokenizer.load(run.folder / "tokenizer")
+    return untrained(config, run, tokenizer) if source_of(config) == "scratch" else at.load(run.folder), tokenizer
+
+
+def untrained(config: Config, run: at.Run, tokenizer: Any) -> at.Model:
+    """Make a network for texts with random weights."""
+    return at.language_backbone("tiny" if config.dataset == "drawn" else "mini", tokenizer.vocab_size, seed=run.seed)
 
 
 def reused(config: Config) -> tuple[at.Model, Any]:
@@ -322,13 +328,9 @@ def trained(config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts
         backbone, tokenizer = reused(config)
     else:
         tokenizer = at.TextTokenizer.train(held_in, vocab_size=4000 if config.dataset == "drawn" else 16_000)
-        size = "tiny" if config.dataset == "drawn" else "mini"
-        backbone = at.language_backbone(size, tokenizer.vocab_size, seed=run.seed)
+        backbone = untrained(config, run, tokenizer)
     tokenizer.save(run.folder / "tokenizer")
-    if source == "scratch":
-        at.save_backbone(backbone, run.folder / "backbone", {"task": None})
-        return {}
-    return pretrain(config, run, backbone, tokenizer, held_in, held_out)
+    return {} if source == "scratch" else pretrain(config, run, backbone, tokenizer, held_in, held_out)
 
 
 def pretrain(

@@ -223,6 +223,9 @@ ALL_TEXT_ARMS = {
 }  # fmt: skip
 
 
+OWN_COLUMNS = ("text=text", "label=label")  # as if not given
+
+
 def text_classification(*words: object, validate: bool = False) -> int:
     load = partial(load_program, find_program("text_classification"))
     call = validate_program if validate else run_program
@@ -288,7 +291,7 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
         (40, ("happy", "sad"), ["source=reuse", "model=./no-such-folder"], "no-such-folder"),
         (40, ("happy", "sad", "odd"), ["labels=20,31"], "31 balanced labels are asked for"),
         (40, ("happy", "sad"), ["per_class=11", "labels="], "22 balanced labels are asked for"),
-        (40, ("happy", "sad"), ["dataset=imdb", "path="], "--data-root"),
+        (40, ("happy", "sad"), ["dataset=imdb", "path=", *OWN_COLUMNS], "--data-root"),
         (40, ("happy", "sad"), ["task=sentences"], "Valid values: "),
         (40, ("happy", "sad", "odd"), ["labels=8"], "8 labels are too few for 3 classes: at least 3 of each"),
         (40, ("happy", "sad"), ["per_class=2", "labels="], "2 labels are too few"),
@@ -297,10 +300,24 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
         (40, ("happy", "sad"), ["trained_budgets=30"], "trained_budgets=30 is none of the numbers of labels: 20"),
         (40, ("happy", "sad"), ["arms=prob"], "probe"),
         (40, ("happy", "sad"), ["draws=0"], "draws=0"),
-        (40, ("happy", "sad"), ["pretraining=soon"], "budget is 'soon'"),
+        (40, ("happy", "sad"), ["pretraining=soon", "source=pretrain"], "budget is 'soon'"),
         (40, ("happy", "sad"), ["model=bert"], "model= is what source=reuse or adapt starts from"),
-        (40, ("happy", "sad"), ["dataset=drawn"], "path= is for dataset=csv"),
-        (40, ("happy", "sad"), ["dataset=drawn", "path=", "unlabelled=x.txt"], "unlabelled= does not fit"),
+        (40, ("happy", "sad"), ["dataset=drawn", *OWN_COLUMNS], "path= is for dataset=csv"),
+        (
+            40,
+            ("happy", "sad"),
+            ["dataset=drawn", "path=", "text=text", "label=label", "unlabelled=x.txt"],
+            "does not fit",
+        ),
+        (
+            40,
+            ("happy", "sad"),
+            ["dataset=drawn", "path="],
+            "text= and label= name columns of your own data, not of drawn",
+        ),
+        (40, ("happy", "sad"), ["task=masked"], "task= is for source=pretrain or adapt"),
+        (40, ("happy", "sad"), ["source=reuse", "pretraining=5min"], "pretraining= is for source=pretrain or adapt"),
+        (40, ("happy", "sad"), ["unlabelled=MINE"], "MINE: neither a file or folder here"),
     ],
 )
 def test_bad_texts_are_refused_in_one_line(

@@ -42,9 +42,7 @@ class TextRows:
         if self.num_empty:
             notes.append(f"{self.source}: {self.num_empty} empty texts left out")
         if self.unlabelled:
-            notes.append(
-                f"{self.source}: {len(self.unlabelled)} texts without a label: neither learned as labelled nor tested"
-            )
+            notes.append(f"{self.source}: {len(self.unlabelled)} texts without a label, none of them tested")
         return notes
 
 

@@ -73,6 +73,8 @@ def test_the_tokenizer_goes_along(tmp_path: Path, tokenizer: TextTokenizer) -> N
     for folder in (tmp_path / "trained", tmp_path / "copied"):
         theirs = transformers.AutoTokenizer.from_pretrained(folder)
         assert theirs("the film was good").input_ids == list(tokenizer.encode(["the film was good"])[0])
+        longest = model.get_layer("embeddings").max_length
+        assert len(theirs("film " * 600, truncation=True).input_ids) == longest  # or the model would fail
 
 
 def test_an_export_that_would_not_work_is_refused(tmp_path: Path, tokenizer: TextTokenizer) -> None:

@@ -10,7 +10,8 @@ import pytest
 from auxtask.backbones.language import language_backbone
 from auxtask.backbones.pooling import MaskedPooling, pooled
 from auxtask.backbones.saving import load_backbone, save_backbone
-from auxtask.backbones.text_features import pooled_layers
+from auxtask.backbones.text_features import check_tokenizer, pooled_layers
+from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras
 from auxtask.transfer.cloning import reuse
 from auxtask.transfer.groups import layer_groups
@@ -78,3 +79,16 @@ def test_what_cannot_be_pooled_is_refused() -> None:
         pooled(keras.Sequential([keras.Input((4, 3)), keras.layers.Dense(2)]))
     with pytest.raises(ValueError, match=r"\[n, t, d\]"):
         pooled(pooled(language_backbone(config("bert"))))
+
+
+def test_a_tokenizer_of_another_model_is_refused() -> None:
+    """By what numbers tell: more tokens than vectors, far fewer, or another padding where positions count by it."""
+    tokenizer = TextTokenizer.train(["the film was good", "a bad film", "quick brown foxes jump"] * 3, vocab_size=100)
+    size = tokenizer.vocab_size
+    for fitting in (size, size + 2):
+        check_tokenizer(tokenizer, language_backbone(config("bert"), vocab_size=fitting))
+    for another, said in ((size - 1, "does not fit mine: it has"), (2 * size, "far fewer than the model's")):
+        with pytest.raises(ValueError, match=said):
+            check_tokenizer(tokenizer, language_backbone(config("bert"), vocab_size=another), "mine")
+    with pytest.raises(ValueError, match="padding is token 0, the model's 1"):
+        check_tokenizer(tokenizer, language_backbone(config("roberta"), vocab_size=size))

@@ -84,6 +84,8 @@ def test_edge_cases() -> None:
     assert KnownTexts([]).find("anything at all") is None
     assert KnownTexts(["", "a"]).find("A!") == (1, True)
     assert KnownTexts(["one two"]).find("") is None
+    assert KnownTexts(["!!", "?"]).find("?") == (1, True)  # no word in either, and not the same
+    assert KnownTexts(["!!"]).find("?") is None
     with pytest.raises(ValueError, match="near=0"):
         KnownTexts(KNOWN, near=0)
 

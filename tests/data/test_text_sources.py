@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from auxtask.data.corpora import Corpus
 from auxtask.data.text_sources import load_hub, read_rows, rows_of_dataset
 
 TEXTS = ["one", "two, with a comma", 'three "quoted"\nin two lines', "für vier"]
@@ -51,7 +52,9 @@ def test_every_format_gives_the_same_texts(tmp_path: Path) -> None:
 
 def test_a_txt_file_has_one_text_per_line(tmp_path: Path) -> None:
     file = write(tmp_path / "a.txt.gz", "first\r\n\n  \nsecond, third\n")
-    assert list(read_rows(file, ["whatever"])) == [(1, ("first",)), (4, ("second, third",))]
+    assert list(read_rows(file, ["whatever"])) == [(1, ("first",)), (2, ("",)), (3, ("  ",)), (4, ("second, third",))]
+    corpus = Corpus.open(file)
+    assert list(corpus) == ["first", "second, third"] and corpus.num_empty == 2  # counted, not given
     with pytest.raises(ValueError, match="holds texts only, no column 'label'"):
         list(read_rows(file, ["text", "label"]))
 
@@ -132,3 +135,12 @@ def test_what_save_to_disk_wrote_is_opened(tmp_path: Path) -> None:
 def test_a_path_that_does_not_exist_is_not_asked_of_the_hub(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="gone: no such file or folder"):
         load_hub(str(tmp_path / "gone"))
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.parquet", "no parquet at all")
+    with pytest.raises(ValueError, match=r"a\.parquet: damaged, or no parquet file"):
+        texts_of(file)
+    datasets.Dataset.from_dict({"id": [1]}).to_parquet(file)
+    with pytest.raises(ValueError, match=r"a\.parquet: no column 'text'"):
+        texts_of(file)

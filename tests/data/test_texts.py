@@ -83,7 +83,7 @@ def test_rows_without_label_are_the_pool_and_empty_texts_are_counted(tmp_path: P
     assert list(data.unlabelled)[-1] == "more text" and len(list(data.unlabelled)) == 5
     assert [note.split(": ")[1] for note in data.notes] == [
         "2 empty texts left out",
-        "1 texts without a label: neither learned as labelled nor tested",
+        "1 texts without a label, none of them tested",
     ]
 
 

@@ -135,6 +135,12 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("[PAD]\n[CLS]\nword\n")
     with pytest.raises(ValueError, match=r"vocab.txt: no \[SEP\] in the vocabulary"):
         TextTokenizer.load(tmp_path)
+    (tmp_path / "vocab.txt").write_bytes(b"[PAD]\n\xe9\n")
+    with pytest.raises(ValueError, match="vocab.txt: not UTF-8"):
+        TextTokenizer.load(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text("[1, 2]")
+    with pytest.raises(ValueError, match="tokenizer_config.json: expected a JSON object of settings, found list"):
+        TextTokenizer.load(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text("no json")
     with pytest.raises(ValueError, match="tokenizer_config.json: not JSON"):
         TextTokenizer.load(tmp_path)

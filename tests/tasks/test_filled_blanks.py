@@ -91,6 +91,8 @@ def test_pretraining_records_its_examples_before_and_after(tokenizer, held_out) 
 def test_bad_input(task, tokenizer, tmp_path) -> None:
     with pytest.raises(ValueError, match=r"no \[MASK\] in"):
         fill_blank(task, "what are you saying?")
+    with pytest.raises(ValueError, match=r"the text has \d+ tokens, the model takes at most"):
+        fill_blank(task, "what [MASK] " * 600)
     with pytest.raises(ValueError, match="top=0"):
         fill_blank(task, "what [MASK]", top=0)
     with pytest.raises(ValueError, match="a backbone alone"):
