@@ -10,11 +10,16 @@ import pytest
 
 from auxtask.runs.catalogue import find_program, load_program
 from auxtask.runs.config import parse_overrides
+from auxtask.runs.program import make_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-COMMANDS = re.findall(r"^ {4}auxtask (run|bench) (\w+)((?: [a-z_]+=\S+)*)", README, re.MULTILINE)
+# Those to type, those that made the tables, and those of results that stand in no table.
+COMMANDS = re.findall(r"^ {4}auxtask (run|bench) (\w+)(.*)$", README, re.MULTILINE)
+MADE_BY = re.findall(r"^Made by `auxtask (run|bench) (\w+)(.*?)`", README, re.MULTILINE)
+RESULTS = {path.name: json.loads(path.read_text()) for path in (ROOT / "benchmarks" / "results").glob("*.json")}
+KEPT = re.findall(r"^auxtask (run|bench) (\w+)(.*)$", "\n".join(r["command"] for r in RESULTS.values()), re.MULTILINE)
 
 
 @pytest.mark.parametrize("code", [code for code in PYTHON if "RUN" not in code])
@@ -26,12 +31,22 @@ def test_python_blocks_run(code: str, tmp_path: Path) -> None:
 
 def test_there_is_something_to_run() -> None:
     assert PYTHON and COMMANDS
+    assert len(MADE_BY) == README.count("Made by") == README.count("<!-- table: ")
+    assert len(KEPT) == len(RESULTS)
 
 
-@pytest.mark.parametrize(("verb", "name", "words"), COMMANDS)
+@pytest.mark.parametrize(("verb", "name", "words"), sorted({*COMMANDS, *MADE_BY, *KEPT}))
 def test_commands_name_programs_and_settings_that_exist(verb: str, name: str, words: str) -> None:
     program = load_program(find_program(name, "recipes" if verb == "run" else "benchmarks"))
-    parse_overrides(program.config_class, words.split())
+    arguments = make_parser().parse_intermixed_args(words.partition(" # ")[0].split())
+    parse_overrides(program.config_class, arguments.overrides)
+
+
+def test_commands_that_made_a_table_start_a_run_afresh() -> None:
+    for _, _, words in {*MADE_BY, *KEPT}:
+        arguments = make_parser().parse_intermixed_args(words.split())
+        assert not (arguments.resume or arguments.overwrite or arguments.out or arguments.data_root), words
+        assert "/" not in words
 
 
 def test_make_targets_exist() -> None:
@@ -45,6 +60,6 @@ def test_tables_are_what_the_kept_results_say() -> None:
 
 
 def test_kept_results_are_finished_runs_with_their_command() -> None:
-    for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
-        result = json.loads(path.read_text())
-        assert result["status"] == "finished" and result["command"] and result["rows"], path.name
+    for name, result in RESULTS.items():
+        assert result["status"] == "finished" and result["command"] and result["rows"], name
+        assert f" {result['recipe']}" in result["command"], name
