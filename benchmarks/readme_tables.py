@@ -40,8 +40,11 @@ def keep(run_folder: Path, name: str, results: Path = RESULTS) -> Path:
     if result["status"] != "finished":
         raise ValueError(f"{run_folder} is {result['status']}: only a finished run makes a table")
     environment = json.loads((run_folder / "environment.json").read_text())
-    if environment["changed_since_commit"]:
-        raise ValueError(f"{run_folder} ran code changed since commit {environment['commit']}: no one could repeat it")
+    part = environment
+    while part is not None:  # a resumed run keeps cells of the earlier one
+        if part["changed_since_commit"]:
+            raise ValueError(f"{run_folder} ran code changed since commit {part['commit']}: no one could repeat it")
+        part = part.get("resumed_from")
     result["command"] = kept_command(environment["command"], result["recipe"])
     result["commit"] = environment["commit"]
     result["processor"] = f"{environment['machine']['processor']}, {environment['machine']['cores']} cores"

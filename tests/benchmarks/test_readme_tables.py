@@ -66,6 +66,8 @@ def run_folder(folder: Path, **changes) -> Path:
         "changed_since_commit": changes.get("changed", False),
         "machine": {"processor": "P", "cores": 2},
     }
+    if "earlier" in changes:
+        environment["resumed_from"] = {**environment, "commit": "earlier", "changed_since_commit": changes["earlier"]}
     (folder / "environment.json").write_text(json.dumps(environment))
     result = {"recipe": "x", "status": changes.get("status", "finished"), "rows": []}
     (folder / "result.json").write_text(json.dumps(result))
@@ -73,12 +75,17 @@ def run_folder(folder: Path, **changes) -> Path:
 
 
 def test_a_finished_run_is_kept_with_its_command_and_machine(tmp_path: Path) -> None:
-    kept = json.loads(readme_tables.keep(run_folder(tmp_path), "x", tmp_path / "results").read_text())
+    kept = json.loads(readme_tables.keep(run_folder(tmp_path, earlier=False), "x", tmp_path / "results").read_text())
     assert (kept["command"], kept["processor"]) == ("auxtask run x quick=true", "P, 2 cores")
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"), [({"status": "interrupted"}, "interrupted"), ({"changed": True}, "changed since commit abc")]
+    ("changes", "said"),
+    [
+        ({"status": "interrupted"}, "interrupted"),
+        ({"changed": True}, "changed since commit abc"),
+        ({"earlier": True}, "changed since commit earlier"),
+    ],
 )
 def test_a_run_that_shows_nothing_or_cannot_be_repeated_is_not_kept(tmp_path: Path, changes: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
