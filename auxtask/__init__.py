@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from tf_keras import Model as Model
-
     from auxtask.backbones.applications import application_backbone as application_backbone
     from auxtask.backbones.checkpoint_export import save_for_transformers as save_for_transformers
     from auxtask.backbones.checkpoint_files import checkpoint_folder as checkpoint_folder
@@ -116,6 +114,7 @@ if TYPE_CHECKING:
     from auxtask.evaluation.verification import roc_curve as roc_curve
     from auxtask.evaluation.verification import verification as verification
     from auxtask.evaluation.verification import verification_from_scores as verification_from_scores
+    from auxtask.framework import Model as Model
     from auxtask.framework import keras as keras
     from auxtask.framework import tf as tf
     from auxtask.losses.contrastive import Contrastive as Contrastive
@@ -216,6 +215,7 @@ _HOME = {
     "MaskedAccuracy": "auxtask.tasks.masked_words",
     "MaskedWords": "auxtask.tasks.masked_words",
     "Masking": "auxtask.data.masking",
+    "Model": "auxtask.framework",
     "NanGuard": "auxtask.training.callbacks",
     "Outcome": "auxtask.evaluation.comparison",
     "PairLogistic": "auxtask.losses.pair_logistic",

@@ -6,7 +6,8 @@ Everything else imports them from here::
 
 TensorFlow 2.21 brings Keras 3, TensorFlow Addons 0.23 and transformers 4.54 need Keras 2 (`tf_keras`), and PyTorch
 in the same process can crash TensorFlow; the order and the switches below are what makes the four live together.
-`tf` and `keras` are imported at once; `tfa` and `transformers`, slow and seldom needed, when first asked for.
+`tf`, `keras` and its `Model` are imported at once; `tfa` and `transformers`, slow and seldom needed, when first asked
+for.
 """
 
 from __future__ import annotations
@@ -123,6 +124,7 @@ def __getattr__(name: str) -> ModuleType:
 with _quiet_standard_error():
     import tensorflow as tf
     import tf_keras as keras
+    from tf_keras import Model as Model
 
     # The search for devices writes to the terminal too, and would otherwise do so at the first operation.
     tf.config.list_physical_devices()

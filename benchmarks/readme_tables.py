@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from auxtask.runs.catalogue import list_programs
+from auxtask.runs.program import make_parser
 from auxtask.runs.report import ReportTable, is_fraction, tables_of
 from auxtask.runs.whole_files import whole_file, write_json
 
@@ -27,24 +29,57 @@ MARK = re.compile(r"<!-- (?:table: .*?|/table) -->")
 
 
 def keep(run_folder: Path, name: str, results: Path = RESULTS) -> Path:
-    """Copy a finished run's result, its command and machine to `results/NAME.json`."""
+    """Copy a finished run's result, its command and machine to `results/NAME.json`.
+
+    Raises
+    ------
+    ValueError
+        The run is not finished, or its code was changed since its commit.
+    """
     result = json.loads((run_folder / "result.json").read_text())
     if result["status"] != "finished":
         raise ValueError(f"{run_folder} is {result['status']}: only a finished run makes a table")
     environment = json.loads((run_folder / "environment.json").read_text())
-    # Folders on this machine are nobody else's business, and would not help to repeat the run.
-    words = [
-        word
-        for word in ["auxtask", *environment["command"][1:]]
-        if "/" not in word and word not in ("--out", "--data-root")
-    ]
-    result["command"] = " ".join(words)
+    part = environment
+    while part is not None:  # a resumed run keeps cells of the earlier one
+        if part["changed_since_commit"]:
+            raise ValueError(f"{run_folder} ran code changed since commit {part['commit']}: no one could repeat it")
+        part = part.get("resumed_from")
+    result["command"] = kept_command(environment["command"], result["recipe"])
     result["commit"] = environment["commit"]
     result["processor"] = f"{environment['machine']['processor']}, {environment['machine']['cores']} cores"
     results.mkdir(exist_ok=True)
     path = results / f"{name}.json"
     write_json(path, result)
     return path
+
+
+def kept_command(command: Sequence[str], program: str) -> str:
+    """Write the command that repeats a run from the one that was typed.
+
+    How a run was resumed, and folders on this machine, are nobody else's business and would not help to repeat it:
+    options but `--seed` go, and a path becomes a word in capitals.
+
+    Parameters
+    ----------
+    command : sequence of str
+        As in `environment.json`: `auxtask run NAME key=value …`, or `NAME.py key=value …` for a file that was run.
+    program : str
+        NAME, the recipe or benchmark.
+    """
+    arguments = make_parser().parse_intermixed_args(list(command[1:]))
+    verb = "bench" if program in list_programs("benchmarks") else "run"
+    settings = [_without_path(word) for word in arguments.overrides if "=" in word]
+    seed = ["--seed", str(arguments.seed)] if arguments.seed else []
+    return " ".join(["auxtask", verb, program, *settings, *seed])
+
+
+def _without_path(setting: str) -> str:
+    key, _, value = setting.partition("=")
+    # A relative word with a slash may be a name on the Hugging Face hub; a folder of that name is a folder.
+    if not (value.startswith(("/", "./", "../", "~")) or ("/" in value and Path(value).exists())):
+        return setting
+    return f"{key}={'PYTHON' if Path(value).name.startswith('python') else key.upper()}"
 
 
 def markdown_table(table: ReportTable) -> str:

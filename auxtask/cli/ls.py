@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from auxtask.runs.catalogue import first_line, list_programs
+from auxtask.runs.catalogue import list_programs, summary
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -20,7 +20,7 @@ def ls(context: typer.Context) -> None:
     listing = {
         "recipes (auxtask run NAME)": list_programs("recipes"),
         "benchmarks (auxtask bench NAME)": list_programs("benchmarks"),
-        "tasks": _public_classes("tasks"),
+        "tasks": _public_classes("tasks", derived=True),
         "plans": _plans(),
         "data": _public_classes("data"),
     }
@@ -45,14 +45,17 @@ def _parse(module: str) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def _public_classes(folder: str) -> dict[str, str]:
-    """Describe the public classes that live in a folder of the package."""
+def _public_classes(folder: str, derived: bool = False) -> dict[str, str]:
+    """Describe the public classes that live in a folder of the package.
+
+    With `derived`, only those with a base class: every task is a Keras model, what a task measures is a plain class.
+    """
     found = {}
     for name, module in _public_names().items():
         if module.startswith(f"auxtask.{folder}."):
             for node in _parse(module).body:
-                if isinstance(node, ast.ClassDef) and node.name == name:
-                    found[f"at.{name}"] = first_line(node)
+                if isinstance(node, ast.ClassDef) and node.name == name and (node.bases or not derived):
+                    found[f"at.{name}"] = summary(node)
     return found
 
 
@@ -63,7 +66,7 @@ def _plans() -> dict[str, str]:
         if isinstance(node, ast.ClassDef) and node.name == "Plan":
             for method in node.body:
                 if isinstance(method, ast.FunctionDef) and _is_constructor(method):
-                    found[method.name] = first_line(method)
+                    found[method.name] = summary(method)
     return found
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -84,10 +83,6 @@ class Augmentation:
         photos = self._crop(images, uniform[:, 0:4])
         photos = self._colour(photos, uniform[:, 4:8])
         return self._erase(photos, uniform[:, 8:16]) if self.erase else photos
-
-    def describe(self) -> dict[str, Any]:
-        """Give the settings as plain values for a run's records."""
-        return asdict(self)
 
     def _crop(self, images: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
         low, high = self.crop_scale

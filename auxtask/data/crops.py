@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from auxtask.framework import tf
 
@@ -69,10 +68,6 @@ class Crops:
         if self.brightness or self.contrast:
             cut = self._relight(cut, 2 * uniform[:, 5:] - 1)
         return tf.ensure_shape(cut, images.shape)
-
-    def describe(self) -> dict[str, Any]:
-        """Give the settings as plain values for a run's records."""
-        return asdict(self)
 
     def _cut(self, images: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
         area = self.area[0] + (self.area[1] - self.area[0]) * uniform[:, 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from auxtask.framework import tf
@@ -58,10 +58,6 @@ class Shifts:
         moved = tf.gather(images, rows, axis=1, batch_dims=1)
         moved = tf.gather(moved, columns, axis=2, batch_dims=1)
         return tf.cast(tf.ensure_shape(moved, images.shape), tf.float32)
-
-    def describe(self) -> dict[str, Any]:
-        """Give the settings as plain values for a run's records."""
-        return asdict(self)
 
 
 def augmented(batches: tf.data.Dataset, augment: Callable[[Any], Any]) -> tf.data.Dataset:

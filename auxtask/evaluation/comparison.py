@@ -199,6 +199,7 @@ class Comparison:
             metric=self.metric,
             baselines=[name for name in self.baselines if name in self.arms],
             picks=picks,
+            index=self.test.index,
             notes=notes,
             pretrainings=self.pretrainings,
         )

@@ -40,7 +40,7 @@ class Cell:
 
 
 class Mistake(NamedTuple):
-    """A test item (its position), its class, the class predicted, and the score of that."""
+    """A test item (its position among the test examples), its class, the class predicted, and the score of that."""
 
     item: int
     true: str
@@ -58,8 +58,9 @@ class Results:
         low and high are the 95 % t interval over label draws, None with one draw. Differences to
         the baselines are paired by draw.
     predictions : dict of cell key to structured array [num_test]
-        Fields item (position in the test examples), label, prediction (indices into `names`) and
-        score.
+        Fields item (where it lies in the data set: the test examples' `index`, or their position
+        if they have none), label, prediction (indices into `names`) and score. Beside the cells
+        stands `names` itself (with a variant, `<variant>-names`): str [num_classes].
     notes : list of str
         What the rows cannot say: what the interval is over, and which arm `chosen` is.
     names : tuple of str
@@ -76,10 +77,12 @@ class Results:
         metric: str,
         baselines: Sequence[str],
         picks: Mapping[int, tuple[str, ...]],
+        index: np.ndarray | None = None,
         notes: Sequence[str] = (),
         pretrainings: int = 1,
     ) -> None:
         self.names, self.labels = names, labels
+        self._index = np.arange(len(labels)) if index is None else index
         self.budgets, self.budget_unit = tuple(budgets), budget_unit
         self.metric, self.baselines, self.picks = metric, tuple(baselines), dict(picks)
         self._pretrainings = pretrainings
@@ -90,6 +93,8 @@ class Results:
         self.rows = self._make_rows()
         self.notes = [*self._make_notes(), *notes]
         self.predictions = {cell.key: self._predictions(cell) for cell in cells}
+        # No cell has this key: a cell's ends with its budget and draw.
+        self.predictions["names" if self._variant is None else f"{self._variant}-names"] = np.array(names)
 
     def row(self, arm: str, budget: int, metric: str | None = None) -> dict[str, Any]:
         """Give one row; `metric` None is the comparison's own.
@@ -173,16 +178,11 @@ class Results:
         if cell is None:
             raise ValueError(f"there is no cell of arm {arm!r}, budget {budget} and draw {draw}")
         found = self._predictions(cell)
-        wrong = found[found["label"] != found["prediction"]]
-        worst = wrong[np.argsort(-wrong["score"], kind="stable")[:k]]
+        wrong = np.flatnonzero(found["label"] != found["prediction"])
+        worst = wrong[np.argsort(-found["score"][wrong], kind="stable")[:k]]
         return [
-            Mistake(
-                int(m["item"]),
-                self.names[m["label"]],
-                self.names[m["prediction"]],
-                float(m["score"]),
-            )
-            for m in worst
+            Mistake(int(i), self.names[m["label"]], self.names[m["prediction"]], float(m["score"]))
+            for i, m in zip(worst, found[worst], strict=True)
         ]
 
     def right(self, arm: str, budget: int) -> np.ndarray:
@@ -206,7 +206,7 @@ class Results:
     def _predictions(self, cell: Cell) -> np.ndarray:
         arrays = self._cells[cell]
         found = np.empty(len(self.labels), PREDICTION)
-        found["item"], found["label"] = np.arange(len(self.labels)), self.labels
+        found["item"], found["label"] = self._index, self.labels
         found["prediction"], found["score"] = arrays["prediction"], arrays["score"]
         return found
 

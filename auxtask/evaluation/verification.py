@@ -31,7 +31,6 @@ from auxtask.evaluation.roc import (
 __all__ = [
     "ROCCurve",
     "Verification",
-    "accuracy_at",
     "best_threshold",
     "pair_scores",
     "roc_curve",
@@ -208,17 +207,6 @@ def best_threshold(scores: np.ndarray, same: np.ndarray, balanced: bool = False)
         As `verification_from_scores`.
     """
     return best_of(_count_scores(scores, same, None), balanced)[0]
-
-
-def accuracy_at(scores: np.ndarray, same: np.ndarray, threshold: float, balanced: bool = False) -> float:
-    """Give the accuracy of calling pairs that score >= `threshold` the same.
-
-    Raises
-    ------
-    ValueError
-        As `verification_from_scores`.
-    """
-    return accuracy_of(_count_scores(scores, same, threshold), balanced)
 
 
 def _count_scores(scores: np.ndarray, same: np.ndarray, threshold: float | None) -> PairCounts:

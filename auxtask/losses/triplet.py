@@ -49,7 +49,8 @@ class Triplet(keras.layers.Layer):
         # Without a genuine pair Addons divides 0 by 0, and a `where` would let its NaN gradient by.
         return tf.cond(
             tf.reduce_any(same > 0),
-            lambda: loss(labels, unit),
+            # Addons transposes the labels, which oneDNN cannot for whole numbers; float64 holds each one exactly.
+            lambda: loss(tf.cast(labels, tf.float64), unit),
             lambda: 0.0 * tf.reduce_sum(unit),
         )
 

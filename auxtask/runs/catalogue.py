@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from auxtask.runs.config import check_config_class, closest
+
+LONGEST_SUMMARY = 120
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,23 @@ def programs_folder(kind: str) -> Path:
 
 
 def list_programs(kind: str) -> dict[str, str]:
-    """Return the programs of a folder by name, with the first line of their docstring; nothing is imported."""
+    """Return the programs of a folder by name, with the first paragraph of their docstring; nothing is imported."""
     found = {}
     for path in sorted(programs_folder(kind).glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
         if {"main", "Config"} <= names:
-            found[path.stem] = first_line(tree)
+            found[path.stem] = summary(tree)
     return found
 
 
-def first_line(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> str:
-    """Return the first line of a parsed docstring, or an empty string."""
-    return (ast.get_docstring(node) or "").partition("\n")[0]
+def summary(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> str:
+    """Return a parsed docstring's first paragraph in one line, of a long one its first sentence; empty without any."""
+    paragraph = " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
+    if len(paragraph) <= LONGEST_SUMMARY:
+        return paragraph
+    # A full stop before a capital: "et al. (2017)" ends no sentence.
+    return re.split(r"(?<=\.) (?=[A-Z])", paragraph, maxsplit=1)[0]
 
 
 def find_program(name: str, kind: str = "recipes") -> Path:

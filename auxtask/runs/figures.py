@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 FROZEN, TRAINED, BROKEN = "#c9d7e8", "#f2b56b", "#d64545"
 COLOURS = ("#1f5fa8", "#d1731f", "#2e7d4f", "#8a4fa3", "#8c6d46", "#5b6470", "#b3372f", "#2a9aa8")
+NOT_CURVES = {
+    *("phase", "epoch", "step", "steps", "tokens", "seconds", "time", "label"),
+    *("learning_rate", "lr", "tokens_per_second", "matmul_share"),
+}
+"""What a row of a history says of the training itself."""
+QUALITIES = ("accuracy", "auc", "precision", "recall")
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -42,22 +48,25 @@ def plot_curves(history: Sequence[Mapping[str, Any]], title: str = "") -> Figure
     Parameters
     ----------
     history : sequence of mapping
-        One row per epoch as `fine_tune` returns them: `phase`, `epoch` and numbers; `val_x` is drawn dashed beside `x`.
+        One row per epoch as `fine_tune` and a task's `pretrain` give them: `phase`, `epoch` and numbers. Losses, their
+        parts and what else has no bound share one panel, qualities between 0 and 1 the other; counters (`step`,
+        `seconds`, …) are not drawn. `val_x` is dashed beside `x`.
     title : str
         Above the figure.
 
     Raises
     ------
     ValueError
-        If there is no epoch.
+        If there is no epoch, or nothing but counters.
     """
     if not history:
         raise ValueError("plot_curves: the history has no epoch")
-    skipped = {"phase", "epoch", "learning_rate", "lr", "seconds", "time", "label"}
-    numbers = [k for row in history for k, v in row.items() if k not in skipped and isinstance(v, int | float)]
+    numbers = [k for row in history for k, v in row.items() if k not in NOT_CURVES and isinstance(v, int | float)]
     names = list(dict.fromkeys(name.removeprefix("val_") for name in numbers))
-    panels = [[n for n in names if "loss" in n], [n for n in names if "loss" not in n]]
+    panels = [[n for n in names if not _is_quality(n)], [n for n in names if _is_quality(n)]]
     panels = [panel for panel in panels if panel]
+    if not panels:
+        raise ValueError("plot_curves: the history holds nothing but counters")
     figure = new_figure(5.2 * len(panels), 3.6)
     steps = range(1, len(history) + 1)
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -72,6 +81,11 @@ def plot_curves(history: Sequence[Mapping[str, Any]], title: str = "") -> Figure
         tidy(axes)
     figure.suptitle(title)
     return figure
+
+
+def _is_quality(name: str) -> bool:
+    """Say whether a name in a training's logs is a quality between 0 and 1, Keras' own metrics included."""
+    return "loss" not in name and (is_fraction(name) or any(word in name for word in QUALITIES))
 
 
 def _mark_phases(axes: Axes, phases: Sequence[str]) -> None:

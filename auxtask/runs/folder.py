@@ -18,7 +18,6 @@ from auxtask.runs.whole_files import (
     plain_json,
     read_npz,
     whole_file,
-    whole_folder,
     write_json,
     write_npz,
 )
@@ -181,12 +180,6 @@ class Run:
         path = self.folder / "predictions.npz"
         write_npz(path, flat)
         return path
-
-    @contextmanager
-    def new_folder(self, name: str) -> Iterator[Path]:
-        """Give an empty folder to fill; it becomes `<run>/<name>` (say `model`) only if the block succeeds."""
-        with whole_folder(self.folder / _file_name(name)) as folder:
-            yield folder
 
     def progress(self, label: str, total: int | None = None, unit: str = "steps") -> ProgressTask:
         """Begin a progress bar: `with run.progress("cells", 60, "cells") as bar: bar.advance()`."""

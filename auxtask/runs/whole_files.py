@@ -37,22 +37,6 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it takes the name `path` (replacing what was there) if the block succeeds."""
-    temporary, old = _temporary(path), _temporary(path)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if path.exists():
-            # A folder cannot be renamed over a full one; a crash between the two renames leaves both, unnamed.
-            os.replace(path, old)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
 def remove_unfinished(folder: Path) -> None:
     """Remove what a killed process left under temporary names."""
     for left in [*folder.glob(TEMPORARY_PREFIX + "*"), *folder.glob(f"cells/{TEMPORARY_PREFIX}*")]:

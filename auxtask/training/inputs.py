@@ -121,7 +121,10 @@ def _read_columns(table: Any, columns: Sequence[str]) -> tuple[Any, ...]:
     existing = list(table.column_names or ())
     missing = [name for name in columns if name not in existing]
     if missing:
-        raise ValueError(f"no column {missing[0]!r} in the dataset; it has: {', '.join(existing)}")
+        raise ValueError(
+            f"no column {missing[0]!r} in the dataset; it has: {', '.join(existing)}. "
+            "Name the two: at.as_dataset(data, columns=(…, …))"
+        )
     if not hasattr(table, "__len__"):
         raise ValueError("a streamed datasets.IterableDataset has no length; pass a datasets.Dataset")
     rows = table.with_format("numpy")

@@ -143,10 +143,6 @@ class GroupRates(keras.optimizers.Optimizer):
         for position in positions:
             self.optimizer._steps_per_variable[position].assign(0)
 
-    def steps_of(self, variable: Any) -> int:
-        """How many updates this variable has received."""
-        return int(self.optimizer._steps_per_variable[self._position(variable)].numpy())
-
     def start_phase(self, learning_rate: Any, scales: Scales | None = None) -> None:
         """Begin a phase: the rate (a float or a schedule, which counts from here) and, if given,
         the scales.
@@ -188,8 +184,7 @@ class GroupRates(keras.optimizers.Optimizer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> GroupRates:
-        """Make an unbuilt optimizer; its scales are matched to variables by their order in "
-        "`build`."""
+        """Make an unbuilt optimizer; its scales are matched to variables by their order in `build`."""
         inner = keras.optimizers.deserialize(config["optimizer"], custom_objects=custom_objects)
         made = cls(inner, name=config["name"])
         made._scales_by_position = made._no_dependency(config["scales"])

@@ -59,18 +59,52 @@ def test_a_table_that_cannot_be_filled_is_an_error(results: Path, readme: str, s
         readme_tables.filled(readme, results)
 
 
-def test_only_a_finished_run_is_kept_and_without_this_machines_folders(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    run.mkdir()
+def run_folder(folder: Path, **changes) -> Path:
     environment = {
         "command": ["auxtask", "run", "x", "quick=true", "--data-root", "/somewhere/data"],
         "commit": "abc",
+        "changed_since_commit": changes.get("changed", False),
         "machine": {"processor": "P", "cores": 2},
     }
-    (run / "environment.json").write_text(json.dumps(environment))
-    (run / "result.json").write_text(json.dumps({"status": "finished", "rows": []}))
-    kept = json.loads(readme_tables.keep(run, "x", tmp_path / "results").read_text())
-    assert kept["command"] == "auxtask run x quick=true" and kept["processor"] == "P, 2 cores"
-    (run / "result.json").write_text(json.dumps({"status": "interrupted", "rows": []}))
-    with pytest.raises(ValueError, match="interrupted"):
-        readme_tables.keep(run, "x", tmp_path / "results")
+    if "earlier" in changes:
+        environment["resumed_from"] = {**environment, "commit": "earlier", "changed_since_commit": changes["earlier"]}
+    (folder / "environment.json").write_text(json.dumps(environment))
+    result = {"recipe": "x", "status": changes.get("status", "finished"), "rows": []}
+    (folder / "result.json").write_text(json.dumps(result))
+    return folder
+
+
+def test_a_finished_run_is_kept_with_its_command_and_machine(tmp_path: Path) -> None:
+    kept = json.loads(readme_tables.keep(run_folder(tmp_path, earlier=False), "x", tmp_path / "results").read_text())
+    assert (kept["command"], kept["processor"]) == ("auxtask run x quick=true", "P, 2 cores")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"status": "interrupted"}, "interrupted"),
+        ({"changed": True}, "changed since commit abc"),
+        ({"earlier": True}, "changed since commit earlier"),
+    ],
+)
+def test_a_run_that_shows_nothing_or_cannot_be_repeated_is_not_kept(tmp_path: Path, changes: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        readme_tables.keep(run_folder(tmp_path, **changes), "x", tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("auxtask run x a=1 --out name --seed 2", "auxtask run x a=1 --seed 2"),
+        ("auxtask run x --out=/some/where --resume a=1,2", "auxtask run x a=1,2"),
+        ("auxtask run x --overwrite --data-root data --out runs/y --debug", "auxtask run x"),
+        ("auxtask run /some/where/x.py source=/runs/x path=~/y", "auxtask run x source=SOURCE path=PATH"),
+        ("auxtask run x model=google/bert_uncased", "auxtask run x model=google/bert_uncased"),
+        ("main.py bench same_face_speed pytorch=/env/bin/python3", "auxtask bench same_face_speed pytorch=PYTHON"),
+        ("same_face_speed.py pytorch=../env/bin/python", "auxtask bench same_face_speed pytorch=PYTHON"),
+        ("x.py a=1 --seed 3", "auxtask run x a=1 --seed 3"),
+    ],
+)
+def test_the_kept_command_repeats_the_run_anywhere(typed: str, kept: str) -> None:
+    assert readme_tables.kept_command(typed.split(), kept.split()[2]) == kept

@@ -32,6 +32,10 @@ def test_ls_lists_recipes_tasks_plans_and_data_with_a_line_each(auxtask) -> None
     for name in ("face_recognition", "at.SameFace", "probe_then_tune", "at.FaceData"):
         (line,) = [line for line in lines if line.split()[:1] == [name]]
         assert len(line.split()) > 3
+    # A wrapped first paragraph is joined; what a task measures is no task.
+    for line in lines:
+        assert not line.startswith(" ") or line.endswith((".", "?")), line
+    assert not any("at.MaskedAccuracy" in line for line in lines)
 
 
 def test_an_unknown_verb_suggests_one(auxtask) -> None:

@@ -341,7 +341,8 @@ def test_no_arm_and_no_choice_depends_on_test_labels() -> None:
     turned = Examples(TEST.items, (TEST.labels + 1) % 3, NAMES)
     choose = {1: "probe", 3: "probe"}
     one, other = compare(chosen=choose).run(), compare(chosen=choose, test=turned).run()
-    for key, cell in one.predictions.items():
+    for key in one.predictions.keys() - {"names"}:
+        cell = one.predictions[key]
         for name in ("item", "prediction", "score"):
             np.testing.assert_array_equal(other.predictions[key][name], cell[name])
     assert one.picks == other.picks
@@ -370,12 +371,29 @@ def test_predictions_hold_every_cell_and_need_no_pickle(tmp_path: Any) -> None:
     results = compare(chosen={1: "probe", 3: "probe"}).run()
     np.savez(tmp_path / "predictions.npz", **results.predictions)
     with np.load(tmp_path / "predictions.npz", allow_pickle=False) as kept:
-        assert len(kept.files) == 2 * 2 * 4
+        assert len(kept.files) == 2 * 2 * 4 + 1
+        assert kept["names"].tolist() == list(NAMES)
         cell = kept["probe-3-draw2"]
     assert cell.dtype.names == ("item", "label", "prediction", "score")
     np.testing.assert_array_equal(cell["item"], np.arange(40))
     np.testing.assert_array_equal(cell["label"], TEST.labels)
     assert (cell["label"] == cell["prediction"]).mean() == results.row("probe", 3)["values"][2]
+
+
+def test_predictions_name_items_by_their_index_and_mistakes_by_their_position() -> None:
+    test = Examples(TEST.items, TEST.labels, NAMES, index=1000 + np.arange(len(TEST))[::-1])
+    results, plain = compare(test=test).run(), compare().run()
+    cell = results.predictions["probe-3-draw2"]
+    np.testing.assert_array_equal(cell["item"], test.index)
+    np.testing.assert_array_equal(cell["label"], TEST.labels)
+    assert results.mistakes("probe", 1) == plain.mistakes("probe", 1)
+
+
+def test_a_variants_predictions_carry_its_own_names() -> None:
+    results = compare(variant="digits", only=["probe"]).run()
+    assert results.predictions["digits-names"].tolist() == list(NAMES)
+    cells = {f"digits-probe-{budget}-draw{draw}" for budget in (1, 3) for draw in range(4)}
+    assert set(results.predictions) == {"digits-names", *cells}
 
 
 def test_mistakes_are_the_wrong_predictions_with_the_highest_scores() -> None:

@@ -91,6 +91,16 @@ def test_triplet_semi_hard(data):
     assert float(Triplet(0.4)(embeddings, labels)) == pytest.approx(np.mean(costs), rel=1e-4)
 
 
+@pytest.mark.parametrize("first", [0, 2**24, 2**40])
+def test_triplet_is_addons_own_loss_whatever_the_labels_size(data, first):
+    from auxtask.framework import tfa
+
+    embeddings, labels = data
+    unit_rows = tf.math.l2_normalize(embeddings, axis=1)
+    plain = tfa.losses.TripletSemiHardLoss(margin=0.4, distance_metric="squared-L2")(labels, unit_rows)
+    assert float(Triplet(0.4)(embeddings, labels + first)) == float(plain)
+
+
 @pytest.mark.parametrize(("kind", "margin"), [("cosface", 0.3), ("arcface", 0.5), ("arcface", 0.0)])
 @pytest.mark.parametrize("num_centres", [1, 3])
 def test_margin_softmax(data, kind, margin, num_centres):

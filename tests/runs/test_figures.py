@@ -25,6 +25,36 @@ def test_curves_mark_the_moment_of_thaw() -> None:
     assert {text.get_text() for text in metric.texts} == {"probe", "tune"}
 
 
+def drawn_in(axes) -> set[str]:
+    return {line.get_label() for line in axes.lines if not line.get_label().startswith("_")}
+
+
+def test_curves_of_a_pretraining_show_parts_beside_the_loss_and_no_counter_beside_fractions() -> None:
+    history = [
+        {
+            **{"epoch": e, "step": 1000 * e, "seconds": 60.0 * e, "tokens_per_second": 9e4, "matmul_share": 0.5},
+            **{"loss": 17.0 / e, "supervised_contrastive": 4.9 / e, "margin_softmax": 12.1 / e},
+            **{"val_accuracy": 0.7, "val_auc": 0.8, "val_eer": 0.2, "val_tar@far=0.01": 0.3},
+        }
+        for e in (1, 2, 3)
+    ]
+    loss, quality = figures.plot_curves(history).axes
+    assert drawn_in(loss) == {"loss", "supervised_contrastive", "margin_softmax"}
+    assert drawn_in(quality) == {"val_accuracy", "val_auc", "val_eer", "val_tar@far=0.01"}
+    assert quality.get_ylim()[1] < 1.01
+    with pytest.raises(ValueError, match="nothing but counters"):
+        figures.plot_curves([{"epoch": 1, "step": 10}])
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("sparse_categorical_accuracy", True), ("val_masked_accuracy", True), ("perplexity", False), ("aux_loss", False)],
+)
+def test_a_curve_stands_in_the_panel_of_its_kind(name: str, right: bool) -> None:
+    axes = figures.plot_curves([{"loss": 1.0, "accuracy": 0.5, name: 0.9}]).axes
+    assert (name in drawn_in(axes[0]), name in drawn_in(axes[1])) == (not right, right)
+
+
 def test_the_freeze_map_shows_each_group_in_each_phase_and_a_broken_promise_in_red() -> None:
     rows = [
         ledger_row("probe", "stem", frozen=True, changed=False),

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from auxtask.runs.folder import Run, checked_rows
 from auxtask.runs.opening import open_run
-from auxtask.runs.whole_files import plain_json, read_npz, whole_file, whole_folder, write_npz
+from auxtask.runs.whole_files import plain_json, read_npz, whole_file, write_npz
 
 
 @dataclass(frozen=True)
@@ -191,19 +191,15 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path: Path, monkeyp
         opened(tmp_path / "x")
 
 
-def test_files_and_folders_appear_whole_or_not_at_all(tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "old").write_text("old")
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "model") as folder:
-        (folder / "new").write_text("half")
-        raise RuntimeError
+def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
     with pytest.raises(RuntimeError), whole_file(tmp_path / "file") as file:
         file.write(b"half")
         raise RuntimeError
-    assert {p.name for p in tmp_path.rglob("*")} == {"model", "old"}
-    with whole_folder(tmp_path / "model") as folder:
-        (folder / "new").write_text("whole")
-    assert {p.name for p in tmp_path.rglob("*")} == {"model", "new"}
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
+    with whole_file(tmp_path / "file") as file:
+        file.write(b"whole")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "whole")]
 
 
 def test_arrays_of_any_name_come_back(tmp_path: Path) -> None:
