@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from auxtask.data.shifts import Shifts as Shifts
     from auxtask.data.shifts import augmented as augmented
     from auxtask.data.splits import fixed_test_half as fixed_test_half
+    from auxtask.data.splits import has_both_pairs as has_both_pairs
     from auxtask.data.text_batches import EncodedTexts as EncodedTexts
     from auxtask.data.text_spans import DocumentSpans as DocumentSpans
     from auxtask.data.texts import TextData as TextData
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from auxtask.data.unigram import unigram_baseline as unigram_baseline
     from auxtask.deployment.loading import load as load
     from auxtask.deployment.loading import people_seen as people_seen
+    from auxtask.deployment.loading import provenance_of as provenance_of
     from auxtask.deployment.photo_classifier import PhotoClassifier as PhotoClassifier
     from auxtask.deployment.text_classifier import TextClassifier as TextClassifier
     from auxtask.evaluation.arm_classifier import arm_classifier as arm_classifier
@@ -276,6 +278,7 @@ _HOME = {
     "fixed_test_half": "auxtask.data.splits",
     "freeze": "auxtask.transfer.freezing",
     "gap_sentence": "auxtask.evaluation.gain_gap",
+    "has_both_pairs": "auxtask.data.splits",
     "identity_batches": "auxtask.data.identity_batches",
     "image_backbone": "auxtask.backbones.image_backbone",
     "image_batches": "auxtask.data.image_batches",
@@ -323,6 +326,7 @@ _HOME = {
     "principal_components": "auxtask.evaluation.principal_components",
     "probe_arm": "auxtask.evaluation.text_arms",
     "probe_by_depth": "auxtask.evaluation.depth",
+    "provenance_of": "auxtask.deployment.loading",
     "pytorch_steps_per_second": "auxtask.runs.speed",
     "ratio_row": "auxtask.runs.speed",
     "rbm_backbone": "auxtask.backbones.small_nets",

@@ -15,13 +15,15 @@ A folder holds one folder of photos per person. The run folder keeps `backbone/`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 import auxtask as at
+
+ARMS = ("pixels", "scratch", "random_frozen", "nearest_mean", "probe", "probe_then_tune")
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,37 @@ class Config:
     pretraining: str = at.option("", "its length, as 20min, 2000steps or 30epochs; empty: the dataset's own")
     budgets: tuple[int, ...] = at.option((), "labelled photos per person; empty: those of 1,3,5,10 that the data allow")
     draws: int = at.option(0, "how often the labelled photos are drawn; 0: 5, of drawn faces 3")
-    arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all")
+    arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all", choices=(*ARMS, "chosen"))
     on_bad: Literal["raise", "skip"] = at.option(
         "raise", "what to do with photos that cannot be read", choices=("raise", "skip")
     )
     allow_overlap: bool = at.option(False, "go on if targets were pretrained on (recorded)")
     quick: bool = at.option(False, "about a minute: to see that everything runs")
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing, or would be ignored."""
+        if self.dataset == "folder" and not (self.targets and (self.strangers or self.source)):
+            raise ValueError(
+                "dataset=folder needs targets=DIR (your people, one folder of photos each), and strangers=DIR (other "
+                "people, such as Labeled Faces in the Wild) or source=RUN (an earlier pretraining)"
+            )
+        if self.dataset != "folder" and (self.targets or self.strangers):
+            raise ValueError(f"targets= and strangers= are for dataset=folder, not for {self.dataset}")
+        if self.protocol == "view1" and self.dataset != "lfw":
+            raise ValueError(f"protocol=view1 is a protocol of dataset=lfw, not of {self.dataset}")
+        if self.budgets and (min(self.budgets) < 1 or len(set(self.budgets)) < len(self.budgets)):
+            raise ValueError(
+                f"budgets={','.join(map(str, self.budgets))}: different numbers of photos per person, at least 1 each"
+            )
+        if self.draws < 0:
+            raise ValueError(f"draws={self.draws}: must be at least 1 (or 0, for the dataset's own number)")
+        if self.pretraining and self.source:
+            raise ValueError("pretraining= is the length of a pretraining, and source= brings one that is done")
+        if self.pretraining:
+            try:
+                at.Budget(self.pretraining)
+            except ValueError as error:
+                raise ValueError(f"pretraining={self.pretraining}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -56,7 +83,7 @@ class Settings:
     batch: dict[str, Any]
     pretraining: str
     scratch: tuple[int, float]  # epochs of 50 batches of 16 photos, peak learning rate
-    tune: tuple[int, float]  # epochs, peak learning rate; its head starts as the probe's
+    tune: tuple[int, float]  # epochs, peak learning rate; the first is frozen, its head starts as the probe's
     draws: int = 5
     # An embedding is the mean over these central crops and their mirror images.
     crops: tuple[float, ...] = (1.0, 0.96, 0.9, 0.84, 0.78)
@@ -92,13 +119,17 @@ def main(config: Config, run: at.Run) -> None:
     """Data, same-face pretraining, then the target task."""
     settings = settings_of(config)
     with run.stage("data"):
-        targets, strangers = check(config, run)
+        targets, strangers, backbone = check(config, run)
     with run.stage("same-face pretraining"):
-        if config.source or (run.folder / "backbone").exists():  # the latter with --resume
-            backbone = at.load(config.source or run.folder)
-        else:
-            assert strangers is not None  # load_people refuses neither strangers nor source
+        if (run.folder / "backbone").exists():  # --resume
+            backbone = at.load(run.folder)
+        elif backbone is None:
+            assert strangers is not None  # Config refuses neither strangers nor source
             backbone = pretrain(config, run, settings, strangers)
+        else:
+            # So that this run can be a source again.
+            provenance = at.provenance_of(config.source) or {"source": config.source}
+            at.save_backbone(backbone, run.folder / "backbone", provenance, {"size": settings.size})
     if config.protocol == "view1":
         verify_view1(run, settings, backbone)
     else:
@@ -107,28 +138,79 @@ def main(config: Config, run: at.Run) -> None:
 
 def settings_of(config: Config) -> Settings:
     """Give the settings for the kind of photo."""
-    return DRAWN if config.dataset == "drawn" else PHOTOS
+    settings = DRAWN if config.dataset == "drawn" else PHOTOS
+    if not config.quick:
+        return settings
+    return replace(settings, scratch=(2, settings.scratch[1]), tune=(2, settings.tune[1]))
 
 
-def check(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData | None]:
-    """Read the data, say what is odd about them, and refuse targets who were pretrained on (also `validate`)."""
+def check(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData | None, at.Model | None]:
+    """Read all that is given, say what is odd, and refuse what could only fail later (also `validate`)."""
+    backbone = load_source(config.source) if config.source else None
     targets, strangers = load_people(config, run, settings_of(config))
     for text in targets.notes + (strangers.notes if strangers else []):
         run.note(text)
-    seen = at.people_seen(config.source) if config.source else strangers
-    if seen is None:
-        run.note(f"{config.source} does not say whom it was pretrained on: overlap with the targets is not checked")
-        return targets, strangers
-    overlap = at.refuse_overlap(seen, targets, config.allow_overlap)
-    if overlap:
-        run.note(f"allowed by allow_overlap: pretraining saw {len(overlap)} targets: {', '.join(overlap)}")
-    return targets, strangers
+    check_overlap(config, run, targets, strangers)
+    if backbone is None and strangers is not None and strangers.counts.max() < 2:
+        raise ValueError(
+            f"no positive pair: each of the {strangers.num_people} strangers has one photo; to learn who is the same, "
+            "at least one needs two (strangers=DIR)"
+        )
+    if config.protocol == "identify":
+        pool, _ = split_targets(targets, run.seed)
+        budgets_of(config, run, targets.subset(pool))
+    return targets, strangers, backbone
+
+
+def load_source(source: str) -> at.Model:
+    """Load the network that is reused, and refuse what makes no features of photos."""
+    try:
+        backbone = at.load(source)
+    except (ValueError, FileNotFoundError) as error:
+        raise ValueError(f"source: {error}") from None
+    shapes = getattr(backbone, "input_shape", None), getattr(backbone, "output_shape", None)
+    match shapes:
+        case (_, int(height), int(width), 3), (_, int(_)) if height == width:
+            return backbone
+    raise ValueError(
+        f"source={source}: no network from square colour photos [n, size, size, 3] to features [n, d]; "
+        "valid: a run of face_recognition, or another backbone of that kind"
+    )
+
+
+def check_overlap(config: Config, run: at.Run, targets: at.FaceData, strangers: at.FaceData | None) -> None:
+    """Refuse targets who are among those pretrained on or among the strangers; note them where that is allowed."""
+    others: dict[str, Any] = {"strangers= holds" if config.source else "pretraining saw": strangers}
+    if config.source:
+        others["pretraining saw"] = at.people_seen(config.source)
+        if others["pretraining saw"] is None:
+            run.note(f"{config.source} does not say whom it was pretrained on: overlap with the targets is not checked")
+    for said, people in others.items():
+        overlap = at.refuse_overlap(people, targets, config.allow_overlap) if people is not None else []
+        if overlap:
+            run.note(f"allowed by allow_overlap: {said} {len(overlap)} targets: {', '.join(overlap)}")
+
+
+def split_targets(targets: at.FaceData, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Set test photos aside, before any are labelled: the numbers of those to draw from, and of those to test on."""
+    return at.fixed_test_half(targets.labels, seed=seed, names=targets.people, kind="target")
+
+
+def budgets_of(config: Config, run: at.Run, pool: at.FaceData) -> tuple[int, ...]:
+    """Give the numbers of labelled photos per person: those asked for, or as many of the default ones as there are."""
+    if config.budgets:
+        pool.draw(max(config.budgets), run.seed)  # refuses more than there are, naming who has too few
+        return config.budgets
+    largest = int(pool.counts.min())
+    wanted = (1, 3) if config.quick else (1, 3, 5, 10)
+    budgets = tuple(budget for budget in wanted if budget <= largest)
+    if budgets != wanted:
+        run.note(f"a person has only {largest} photos to learn from: budgets above that are dropped")
+    return budgets
 
 
 def load_people(config: Config, run: at.Run, settings: Settings) -> tuple[at.FaceData, at.FaceData | None]:
     """Give the target people, and strangers to pretrain on (None with `source=`)."""
-    if config.protocol == "view1" and config.dataset != "lfw":
-        raise ValueError("protocol=view1 is a protocol of dataset=lfw")
     if config.dataset == "drawn":
         num_strangers = 120 if config.quick else 800
         targets = at.FaceData.drawn(12 if config.quick else 30, 20, seed=1000 + run.seed, name_prefix="target")
@@ -141,11 +223,6 @@ def load_people(config: Config, run: at.Run, settings: Settings) -> tuple[at.Fac
             return at.FaceData.lfw(run.data_root, settings.size, "view1_test"), train
         everyone = at.FaceData.lfw(run.data_root, settings.size)
         return everyone.with_at_least(20), everyone.with_at_most(19)
-    if not config.targets or not (config.strangers or config.source):
-        raise ValueError(
-            "dataset=folder needs targets=DIR (your people, one folder of photos each), and strangers=DIR (other "
-            "people, such as Labeled Faces in the Wild) or source=RUN (an earlier pretraining)"
-        )
     sources = [config.targets, *([config.strangers] if config.strangers else [])]
     people = [
         (at.FaceData.from_manifest if source.endswith(".csv") else at.FaceData.from_folder)(
@@ -158,8 +235,7 @@ def load_people(config: Config, run: at.Run, settings: Settings) -> tuple[at.Fac
 
 def pretrain(config: Config, run: at.Run, settings: Settings, strangers: at.FaceData) -> at.Model:
     """Learn "same face or not?" on strangers, watched on strangers who are left out; whiten and save."""
-    # Of thousands, 3 % suffice to watch; of few, about 20 people, or there would be no impostors.
-    seen, held_out = strangers.split_people(max(0.03, min(0.3, 20 / strangers.num_people)), seed=run.seed)
+    seen, held_out = hold_out(strangers, run.seed)
     backbone = at.residual_backbone(**settings.network, seed=run.seed)
     task = at.SameFace(backbone, **settings.task, seed=run.seed)
     length = config.pretraining or ("60steps" if config.quick else settings.pretraining)
@@ -174,10 +250,24 @@ def pretrain(config: Config, run: at.Run, settings: Settings, strangers: at.Face
     run.figure("pretraining", at.plot_curves(task.pretraining.history, "same face or not?"))
     pairs = seen.with_at_least(2)
     at.whiten_embeddings(backbone, at.embed(backbone, pairs.images()), pairs.labels)
-    verified = at.verification(at.embed(backbone, held_out.images(), settings.crops), held_out.labels)
-    run.note(f"same face, on the {held_out.num_people} strangers left out, by whom the epoch was chosen: {verified}")
+    if held_out is None:
+        run.note("too few strangers with two photos to leave some out: nothing watched the pretraining")
+    else:
+        verified = at.verification(at.embed(backbone, held_out.images(), settings.crops), held_out.labels)
+        left_out = f"{held_out.num_people} strangers left out, by whom the epoch was chosen"
+        run.note(f"same face, on the {left_out}: {verified}")
     at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance, {"size": settings.size})
     return backbone
+
+
+def hold_out(strangers: at.FaceData, seed: int) -> tuple[at.FaceData, at.FaceData | None]:
+    """Leave strangers out to watch the pretraining; None where those would hold no pairs of both kinds."""
+    if strangers.num_people >= 4:  # of fewer, one at most would be left out
+        # Of thousands, 3 % suffice to watch; of few, about 20 people, or there would be no impostors.
+        seen, held_out = strangers.split_people(max(0.03, min(0.3, 20 / strangers.num_people)), seed)
+        if at.has_both_pairs(seen.labels) and at.has_both_pairs(held_out.labels):
+            return seen, held_out
+    return strangers, None
 
 
 def identify(
@@ -189,18 +279,14 @@ def identify(
     backbone: at.Model,
 ) -> None:
     """Name the targets from a few photos each: all arms at all budgets, and the model that is left."""
-    # Test photos are set aside first; labelled ones are drawn from the rest. Items are photo numbers.
-    pool, test = at.fixed_test_half(targets.labels, seed=run.seed, names=targets.people)
+    pool, test = split_targets(targets, run.seed)  # items are photo numbers
+    budgets = budgets_of(config, run, targets.subset(pool))
     labelled, tested = (at.Examples(i, targets.labels[i], targets.people, index=i) for i in (pool, test))
     images = targets.images()
     with run.stage("embedding the targets"):
         features = at.embed(backbone, images, settings.crops)
-        heads = make_heads(run, settings, targets, strangers, backbone)
-    largest = int(min(labelled.counts()))
-    wanted = (1, 3) if config.quick else (1, 3, 5, 10)
-    budgets = config.budgets or tuple(budget for budget in wanted if budget <= largest)
-    if not config.budgets and budgets != wanted:
-        run.note(f"a person has only {largest} photos to learn from: budgets above that are dropped")
+        cohort = embed_strangers(run, settings, targets, strangers, backbone)
+    heads = make_heads(cohort)
     tuned: list[Any] = []
     arms = make_arms(settings, backbone, images, features, heads, tuned)
     draws = config.draws or settings.draws
@@ -210,12 +296,15 @@ def identify(
             pool=labelled, run=run, seed=run.seed, only=config.arms or None,
             chosen={budget: chosen_arm(budget) for budget in budgets},
         ).run(bar.update)  # fmt: skip
-    at.report_comparison(run, results, tuned)
-    report(run, results, targets, test, features)
     head = heads[chosen_arm(max(budgets))]
     views = {"size": settings.size, "crops": settings.crops, "mirror": True}
     kernel, bias = head(features, targets.labels)
-    at.PhotoClassifier(backbone, kernel, bias, targets.people, views).save(run.folder / "model")
+    classifier = at.PhotoClassifier(backbone, kernel, bias, targets.people, views)
+    classifier.save(run.folder / "model", at.provenance_of(run.folder))
+    at.report_comparison(run, results, tuned)
+    threshold = strangers_threshold(config, run, settings, strangers, backbone, cohort)
+    verify_targets(run, features[test], targets.labels[test], threshold)
+    show_mistakes(run, results, targets, test)
     if config.dataset == "drawn":
         run.note(
             "This backbone knows drawn faces only. For photos: auxtask run face_recognition dataset=folder "
@@ -223,18 +312,23 @@ def identify(
         )
 
 
-def make_heads(
+def embed_strangers(
     run: at.Run, settings: Settings, targets: at.FaceData, strangers: at.FaceData | None, backbone: at.Model
-) -> dict[str, Any]:
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Give features and identities of up to 3,000 photos of strangers; None where there are none."""
+    if strangers is not None:
+        nobody = np.flatnonzero(~np.isin(np.array(strangers.people)[strangers.labels], targets.people))
+        nobody = np.sort(np.random.default_rng(run.seed).permutation(nobody)[:3000])
+        if len(nobody):
+            return at.embed(backbone, strangers.images(nobody), settings.crops), strangers.labels[nobody]
+    run.note("no strangers given, so nothing tells whom anybody resembles: strangers=DIR helps at 1 to 3 photos")
+    return None
+
+
+def make_heads(cohort: tuple[np.ndarray, np.ndarray] | None) -> dict[str, Any]:
     """Give the linear heads on reused features; strangers, where there are any, tell who scores high for anybody."""
     heads = {"nearest_mean": at.nearest_mean_head, "probe": at.logistic_head}
-    if strangers is None:
-        run.note("no strangers given, so nothing tells whom anybody resembles: strangers=DIR helps at 1 to 3 photos")
-        return heads
-    nobody = np.flatnonzero(~np.isin(np.array(strangers.people)[strangers.labels], targets.people))
-    nobody = np.sort(np.random.default_rng(run.seed).permutation(nobody)[:3000])
-    cohort = at.embed(backbone, strangers.images(nobody), settings.crops)
-    return {name: at.against_strangers(head, cohort) for name, head in heads.items()}
+    return heads if cohort is None else {name: at.against_strangers(head, cohort[0]) for name, head in heads.items()}
 
 
 def make_arms(
@@ -248,7 +342,9 @@ def make_arms(
     def cosine(epochs: int, peak: float) -> Any:
         return at.keras.optimizers.schedules.CosineDecay(peak, epochs * 50)
 
-    scratch, tune = settings.scratch, settings.tune
+    scratch, (epochs, rate) = settings.scratch, settings.tune
+    # The head starts solved, and is hardly moved while the rest is frozen.
+    tune = at.Plan.probe_then_tune(epochs, rate, cosine(epochs - 1, rate), probe_epochs=1)
     network = partial(
         at.network_arm, backbone, images, augment=at.Augmentation(size=backbone.input_shape[1]), batch_size=16,
         on_tuned=lambda train, result: tuned.append(result),
@@ -259,17 +355,35 @@ def make_arms(
         "random_frozen": at.linear_arm(untrained, at.logistic_head),
         "nearest_mean": at.linear_arm(lambda: features, heads["nearest_mean"]),
         "probe": at.linear_arm(lambda: features, heads["probe"]),
-        "probe_then_tune": network(at.Plan.full(tune[0], cosine(*tune)), "copy", start=at.logistic_head),
+        "probe_then_tune": network(tune, "copy", start=at.logistic_head),
     }
 
 
-def report(run: at.Run, results: Any, targets: at.FaceData, test: Any, features: Any) -> None:
-    """Verify the targets, and show the most confident mistakes as photo pairs."""
-    verified = at.verification(features[test], targets.labels[test])
-    run.add_rows(verified.rows())
+def strangers_threshold(
+    config: Config, run: at.Run, settings: Settings, strangers: at.FaceData | None, backbone: at.Model, cohort: Any
+) -> float | None:
+    """Give the threshold that suits strangers best, of those pretrained here the ones left out; None without any."""
+    held_out = None if strangers is None or config.source else hold_out(strangers, run.seed)[1]
+    if held_out is not None:  # whoever was learned from is told apart more easily than anybody new
+        cohort = at.embed(backbone, held_out.images(), settings.crops), held_out.labels
+    return at.verification(*cohort).threshold if cohort is not None and at.has_both_pairs(cohort[1]) else None
+
+
+def verify_targets(run: at.Run, features: np.ndarray, labels: np.ndarray, threshold: float | None) -> None:
+    """Verify the targets' test photos, at a threshold from elsewhere."""
+    if not at.has_both_pairs(labels):
+        run.note("verification of the targets is left out: no two test photos show the same person")
+        return
+    verified = at.verification(features, labels, threshold=threshold)
+    # At a threshold chosen on the test photos themselves, an accuracy says little.
+    run.add_rows([row for row in verified.rows() if verified.threshold_given or row["metric"] != "accuracy"])
     run.note(f"verification of the targets: {verified}")
-    far, tar, _ = at.roc_curve(*at.pair_scores(features[test], targets.labels[test]))
+    far, tar, _ = at.roc_curve(*at.pair_scores(features, labels))
     run.figure("roc", at.plot_roc({"same face, targets": (far, tar)}))
+
+
+def show_mistakes(run: at.Run, results: Any, targets: at.FaceData, test: np.ndarray) -> None:
+    """Show the most confident mistakes as photo pairs."""
     mistakes = results.mistakes("chosen", max(results.picks)) if results.picks else []
     if mistakes:
         judged = targets.images(test[[each.item for each in mistakes]])

@@ -18,7 +18,8 @@ from auxtask.data.drawn_faces import draw_photos
 from auxtask.runs.catalogue import find_program, load_program
 from auxtask.runs.program import run_program, validate_program
 
-TINY = ("pretraining=3steps", "budgets=1", "draws=2", "arms=nearest_mean,probe")
+REUSED = ("budgets=1", "draws=2", "arms=nearest_mean,probe")
+TINY = ("pretraining=3steps", *REUSED)
 
 
 def write_people(folder: Path, prefix: str, num_people: int, num_photos: int, seed: int) -> Path:
@@ -45,7 +46,9 @@ def mine(people, tmp_path: Path) -> Path:
 def face_recognition(*words: object, validate: bool = False) -> int:
     load = partial(load_program, find_program("face_recognition"))
     call = validate_program if validate else run_program
-    return call(load, ["dataset=folder", *map(str, words)], usage="auxtask run face_recognition")
+    given = [str(word) for word in words]
+    kind = [] if any(word.startswith("dataset=") for word in given) else ["dataset=folder"]
+    return call(load, [*kind, *given], usage="auxtask run face_recognition")
 
 
 @pytest.fixture(scope="module")
@@ -75,21 +78,70 @@ def test_a_run_on_folders_leaves_rows_figures_and_a_model_that_names_people(fini
     assert right > 0.5  # chance is 0.25, and these photos were learned from
 
 
+def people_of(folder: Path) -> set[str]:
+    return {person.name for person in folder.iterdir()}
+
+
+def notes_of(folder: Path) -> list[str]:
+    return json.loads((folder / "result.json").read_text())["notes"]
+
+
 def test_an_earlier_run_serves_as_source_and_is_not_pretrained_again(finished: Path, people, tmp_path: Path) -> None:
     out = tmp_path / "again"
     given = f"targets={people[0]}", f"strangers={people[1]}", f"source={finished}"
-    assert face_recognition(*given, *TINY, "--out", out) == 0
-    assert not (out / "backbone").exists()
+    assert face_recognition(*given, *REUSED, "--out", out) == 0
     first, again = ([row for row in rows_of(run) if row["metric"] == "rank1"] for run in (finished, out))
     assert first == again
+    first, again = (at.load(run).get_weights() for run in (finished, out))  # so this run can be a source again
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+def test_whom_a_run_pretrained_on_is_known_wherever_its_network_goes(finished: Path, people, tmp_path: Path) -> None:
+    out = tmp_path / "again"
+    assert face_recognition(f"targets={people[0]}", f"source={finished}", *REUSED, "--out", out) == 0
+    for path in (finished, finished / "model", finished / "model" / "backbone", out, out / "model"):
+        assert set(at.people_seen(path) or ()) == people_of(people[1])
 
 
 def test_without_strangers_an_earlier_run_still_serves_and_what_is_missing_is_said(
     finished: Path, people, tmp_path: Path
 ) -> None:
     out = tmp_path / "alone"
-    assert face_recognition(f"targets={people[0]}", f"source={finished}", *TINY, "--out", out) == 0
-    assert any("no strangers" in note for note in json.loads((out / "result.json").read_text())["notes"])
+    assert face_recognition(f"targets={people[0]}", f"source={finished}", *REUSED, "--out", out) == 0
+    assert any("no strangers" in note for note in notes_of(out))
+    metrics = {(row["arm"], row["metric"]) for row in rows_of(out)}
+    assert ("same_face", "auc") in metrics and ("same_face", "accuracy") not in metrics  # strangers set the threshold
+
+
+def test_two_photos_of_each_target_are_enough_for_a_model(finished: Path, mine: Path, tmp_path: Path) -> None:
+    for photo in mine.glob("*/[2-5].jpg"):
+        photo.unlink()
+    out = tmp_path / "run"
+    assert face_recognition(f"targets={mine}", f"source={finished}", *REUSED, "--out", out) == 0
+    assert any("verification of the targets is left out" in note for note in notes_of(out))
+    assert not [row for row in rows_of(out) if row["arm"] == "same_face"] and not (out / "figures/roc.png").exists()
+    assert len(at.load(out / "model").predict(sorted(mine.rglob("*.jpg")))) == 8
+
+
+def test_the_fewest_strangers_are_pretrained_on_unwatched_and_that_is_said(people, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    for name in ("Other 0", "Other 1"):
+        shutil.copytree(people[1] / name, few / name)
+    (few / "Other 1" / "1.jpg").unlink()
+    out = tmp_path / "run"
+    assert face_recognition(f"targets={people[0]}", f"strangers={few}", *TINY, "--out", out) == 0
+    assert any("too few strangers with two photos" in note for note in notes_of(out))
+    assert at.people_seen(out / "model") == ["Other 0", "Other 1"]
+
+
+def test_targets_among_the_strangers_beside_a_source_are_refused(finished: Path, people, mine: Path, capsys) -> None:
+    words = (f"targets={mine}", f"source={finished}", f"strangers={mine.parent / 'others'}")
+    shutil.copytree(people[1], mine.parent / "others")
+    shutil.copytree(mine / "Mine 2", mine.parent / "others" / "Somebody")
+    assert face_recognition(*words, validate=True) == 2
+    assert "Mine 2 (the same photo is there as Somebody)" in capsys.readouterr().err
+    assert face_recognition(*words, "allow_overlap=true", validate=True) == 0
+    assert "strangers= holds 1 targets: Mine 2" in capsys.readouterr().out
 
 
 def test_a_source_that_was_pretrained_on_a_target_is_refused_by_name(finished: Path, mine: Path, capsys) -> None:
@@ -122,6 +174,11 @@ def text_named_jpg(mine: Path) -> None:
     (mine / "Mine 1" / "2.jpg").write_text("not a photo")
 
 
+def one_photo_each(mine: Path) -> None:
+    for photo in mine.glob("*/[1-5].jpg"):
+        photo.unlink()
+
+
 def truncated(mine: Path) -> None:
     photo = mine / "Mine 2" / "0.jpg"
     photo.write_bytes(photo.read_bytes()[:200])
@@ -129,6 +186,18 @@ def truncated(mine: Path) -> None:
 
 def two_names(mine: Path) -> None:
     shutil.copy(mine / "Mine 0" / "0.jpg", mine / "Mine 1" / "copy.jpg")
+
+
+def intact(mine: Path) -> None:
+    """Leave the folder as it is."""
+
+
+@pytest.fixture(scope="module")
+def grey(tmp_path_factory) -> Path:
+    """A backbone that takes no colour."""
+    folder = tmp_path_factory.mktemp("grey") / "backbone"
+    at.save_backbone(at.conv_backbone((8, 8, 1), (4,), seed=0), folder)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -140,15 +209,32 @@ def two_names(mine: Path) -> None:
         (text_named_jpg, [], "2.jpg"),
         (truncated, [], "0.jpg"),
         (two_names, [], "copy.jpg"),
-        (lambda mine: None, ["strangers=", "source="], "strangers=DIR"),
-        (lambda mine: None, ["source=nowhere"], "nowhere"),
-        (lambda mine: None, ["protocol=view1"], "dataset=lfw"),
+        (one_photo_each, [], "each target needs 2 photos to learn from and to test, but Mine 0 has 1"),
+        (intact, ["strangers=", "source="], "strangers=DIR"),
+        (intact, ["strangers=", "source=nowhere"], "source: nowhere"),
+        (intact, ["strangers=", "source={mine}"], "a run folder"),
+        (intact, ["strangers=", "source={grey}"], "[n, size, size, 3]"),
+        (intact, ["protocol=view1"], "dataset=lfw"),
+        (intact, ["budgets=50"], "Mine 0 has 3 of 50 needed"),
+        (intact, ["budgets=0"], "budgets=0: "),
+        (intact, ["budgets=-1"], "at least 1"),
+        (intact, ["budgets=1,1"], "different"),
+        (intact, ["draws=-3"], "draws=-3: must be at least 1"),
+        (intact, ["arms=bogus"], "Valid values: pixels, scratch"),
+        (intact, ["pretraining=abc"], "pretraining=abc: budget is 'abc'; valid: '20min'"),
+        (intact, ["pretraining=2Mtokens"], "pretraining=2Mtokens: "),
+        (intact, ["pretraining=3steps", "source=nowhere"], "pretraining="),
+        (intact, ["dataset=drawn", "targets="], "are for dataset=folder, not for drawn"),
+        (intact, ["dataset=lfw", "strangers="], "are for dataset=folder, not for lfw"),
     ],
 )
-def test_bad_folders_are_refused_in_one_line(damage: Callable, words, said: str, mine: Path, people, capsys) -> None:
+def test_bad_input_is_refused_in_one_line(
+    damage: Callable, words, said: str, mine: Path, people, grey: Path, capsys
+) -> None:
     damage(mine)
-    words = words or [f"strangers={people[1]}"]
-    assert face_recognition(f"targets={mine}", *words, validate=True) == 2
+    given = {"dataset": "folder", "targets": mine, "strangers": people[1]}
+    given |= dict(word.format(mine=mine, grey=grey).split("=") for word in words)
+    assert face_recognition(*(f"{key}={value}" for key, value in given.items()), validate=True) == 2
     text = capsys.readouterr().err
     assert text.count("\n") == 1 and said in text and "Traceback" not in text
 
@@ -172,13 +258,12 @@ def test_strangers_with_one_photo_each_hold_no_positive_pair(mine: Path, people,
     others = Path(shutil.copytree(people[1], tmp_path / "others"))
     for photo in others.rglob("1.jpg"):
         photo.unlink()
-    assert face_recognition(f"targets={mine}", f"strangers={others}", *TINY, "--out", tmp_path / "out") == 2
-    assert "no positive pair" in capsys.readouterr().err
+    assert face_recognition(f"targets={mine}", f"strangers={others}", *TINY, validate=True) == 2
+    assert "no positive pair" in (said := capsys.readouterr().err) and said.count("\n") == 1
 
 
-def test_more_labelled_photos_than_there_are_is_an_error_that_counts_them(finished, people, tmp_path, capsys) -> None:
-    words = (f"targets={people[0]}", f"source={finished}", "budgets=9", "--out", tmp_path / "out")
-    assert face_recognition(*words) == 2
+def test_more_labelled_photos_than_there_are_is_an_error_that_counts_them(finished, people, capsys) -> None:
+    assert face_recognition(f"targets={people[0]}", f"source={finished}", "budgets=9", validate=True) == 2
     assert "Mine 0 has 3 of 9 needed" in capsys.readouterr().err
 
 
@@ -204,7 +289,13 @@ def test_the_quick_run_on_drawn_faces_has_every_arm(tmp_path: Path) -> None:
     assert run_program(load, ["quick=true", "--out", str(tmp_path / "run")]) == 0
     arms = {row["arm"] for row in rows_of(tmp_path / "run") if row["metric"] == "rank1"}
     assert arms == {"pixels", "scratch", "random_frozen", "nearest_mean", "probe", "probe_then_tune", "chosen"}
-    assert {"pretraining", "results", "roc"} <= {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
+    figures = {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
+    assert {"pretraining", "results", "roc", "thaw", "freeze map"} <= figures
+    ledger = json.loads((tmp_path / "run" / "ledger.json").read_text())
+    probed = [row for row in ledger if row["phase"] == "probe" and row["group"] != "head"]
+    assert probed and not any(row["changed"] for row in probed)
+    assert {row["phase"] for row in ledger} == {"probe", "tune"}
+    assert any(row["metric"] == "accuracy" for row in rows_of(tmp_path / "run"))  # at the strangers' threshold
 
 
 @pytest.mark.data

@@ -69,6 +69,12 @@ def draw_labels(
     return np.array([shuffled[label][turn] for label, turn in turns], np.int64)
 
 
+def has_both_pairs(labels: np.ndarray) -> bool:
+    """Say whether some two of these items share a label and some two do not: what verification compares."""
+    counts = np.unique(labels, return_counts=True)[1]
+    return len(counts) > 1 and bool((counts > 1).any())
+
+
 def fixed_test_half(
     labels: np.ndarray,
     seed: int,

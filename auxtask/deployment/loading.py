@@ -69,6 +69,34 @@ def load(path: str | os.PathLike[str], custom_layers: CustomLayers | None = None
     raise ValueError(f"{path}: is none of what can be loaded: {_ACCEPTED}")
 
 
+def provenance_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Give what a saved model says of where its weights come from, without building it.
+
+    Parameters
+    ----------
+    path : path
+        As `load` takes it.
+
+    Returns
+    -------
+    dict
+        As it was given to `save_backbone` or a classifier's `save`; empty if the file does not say.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        There is no such file or folder, or its description is damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder; expected {_ACCEPTED}")
+    folder = path if (path / DESCRIPTION).is_file() else path / "backbone"
+    if not (folder / DESCRIPTION).is_file():
+        return {}
+    found = read_description(folder).get("provenance")
+    return found if isinstance(found, dict) else {}
+
+
 def people_seen(path: str | os.PathLike[str]) -> list[str] | None:
     """Give the names of everyone whom a saved model was pretrained on or watched on.
 
@@ -86,14 +114,11 @@ def people_seen(path: str | os.PathLike[str]) -> list[str] | None:
     FileNotFoundError, ValueError
         There is no such file or folder, or its description is damaged.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file or folder; expected {_ACCEPTED}")
-    folder = path if (path / DESCRIPTION).is_file() else path / "backbone"
-    if not (folder / DESCRIPTION).is_file():
-        return None
-    provenance = read_description(folder).get("provenance") or {}
-    sides = [provenance.get(side) or {} for side in ("data", "validation")]
-    if not sides[0].get("people"):
-        return None
-    return sorted({name for side in sides for name in side.get("people") or ()})
+    provenance = provenance_of(path)
+    data, validation = (_people_of(provenance.get(side)) for side in ("data", "validation"))
+    return sorted({*data, *validation}) if data else None
+
+
+def _people_of(side: Any) -> list[str]:
+    """Give the names that one side of a provenance holds; other tasks call their data otherwise, or by a word."""
+    return list(side.get("people") or ()) if isinstance(side, dict) else []

@@ -141,7 +141,7 @@ class PhotoClassifier:
         folder : path
             A new or empty folder, or an earlier save, which is replaced.
         provenance : dict, optional
-            Where the classifier comes from; plain JSON.
+            Where the classifier comes from; plain JSON. Kept with the backbone inside, too.
         """
         head = safetensors.numpy.save(
             {"kernel": np.ascontiguousarray(self.kernel), "bias": np.ascontiguousarray(self.bias)}
@@ -154,7 +154,7 @@ class PhotoClassifier:
             "head_sha256": hashlib.sha256(head).hexdigest(),
         }
         with atomic_folder(folder) as partial:
-            save_backbone(self.backbone, partial / BACKBONE)
+            save_backbone(self.backbone, partial / BACKBONE, provenance)
             (partial / HEAD).write_bytes(head)
             write_description(partial, description)
 

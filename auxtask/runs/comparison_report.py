@@ -27,7 +27,8 @@ def report_comparison(
     results : Results
         Of `Comparison.run`.
     trainings : sequence of FineTuning
-        Of the arms that train. Of the last one that thawed layers, curves and the freeze map are drawn.
+        Of the arms that train. Of the last one that thawed layers, curves and the freeze map are drawn, and the
+        ledger is kept as `ledger.json`.
     beside : mapping of title to (mapping of arm to text), optional
         See `Results.table`.
     """
@@ -40,5 +41,6 @@ def report_comparison(
     if thawed:
         run.figure("thaw", plot_curves(thawed[-1].history, "training, with the moments of thaw"))
         run.figure("freeze map", plot_freeze_map(thawed[-1].ledger.rows))
+        thawed[-1].ledger.save(run.folder / "ledger.json")
     run.print(results.table(beside))
     run.print(results.sentence())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,11 @@ class Ledger:
             )
 
     def save(self, path: str | Path) -> None:
-        """Write the rows as JSON."""
-        Path(path).write_text(json.dumps(self.rows, indent=1) + "\n", encoding="utf-8")
+        """Write the rows as JSON; the file appears whole or not at all."""
+        path = Path(path)
+        partial = path.with_name(f".unfinished-{path.name}")
+        partial.write_text(json.dumps(self.rows, indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, path)
 
     def __str__(self) -> str:
         head = ("phase", "group", "frozen", "parameters", "before", "after", "changed")

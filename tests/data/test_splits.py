@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auxtask.data.splits import fixed_test_half
+from auxtask.data.splits import fixed_test_half, has_both_pairs
 
 counts_of_people = st.lists(st.integers(4, 12), min_size=1, max_size=8)
 
@@ -39,3 +39,11 @@ def test_what_a_smaller_fraction_tests_a_larger_one_tests_too(seed: int, counts:
     labels = np.repeat(np.arange(len(counts)), counts)
     (_, small), (_, large) = (fixed_test_half(labels, seed, fraction) for fraction in (0.25, 0.5))
     assert set(small) <= set(large)
+
+
+@pytest.mark.parametrize(
+    ("labels", "both"),
+    [([0, 0, 1], True), ([0, 1, 2], False), ([3, 3, 3], False), ([4], False), ([], False), (["a", "b", "b"], True)],
+)
+def test_pairs_of_both_kinds_need_two_labels_and_one_twice(labels: list, both: bool) -> None:
+    assert has_both_pairs(np.array(labels)) is both

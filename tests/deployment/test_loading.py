@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from auxtask.backbones.saving import save_backbone
-from auxtask.deployment.loading import load
+from auxtask.deployment.loading import load, people_seen, provenance_of
 from auxtask.deployment.photo_classifier import PhotoClassifier
 from auxtask.framework import keras
 
@@ -60,6 +60,25 @@ def test_a_run_folder_gives_its_backbone(file: str, tmp_path: Path) -> None:
     (tmp_path / "run" / file).write_text("{}")
     _assert_same(load(tmp_path / "run"), model)
     assert isinstance(load(tmp_path / "run" / "model"), PhotoClassifier)
+
+
+def test_provenance_and_people_are_found_in_a_run_and_in_each_of_its_parts(tmp_path: Path) -> None:
+    provenance = {"task": "SameFace", "data": {"people": ["Bo", "Ann"]}, "validation": {"people": ["Cy"]}}
+    save_backbone(_model(), tmp_path / "run" / "backbone", provenance)
+    _classifier().save(tmp_path / "run" / "model", provenance)
+    for part in ("", "backbone", "model", "model/backbone"):
+        assert provenance_of(tmp_path / "run" / part)["task"] == "SameFace"
+        assert people_seen(tmp_path / "run" / part) == ["Ann", "Bo", "Cy"]
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        provenance_of(tmp_path / "nowhere")
+
+
+def test_what_does_not_say_whom_it_saw_is_not_taken_for_nobody(tmp_path: Path) -> None:
+    _model().save(tmp_path / "file.keras")
+    _classifier().save(tmp_path / "model", {"arm": "probe", "data": "digits"})
+    save_backbone(_model(), tmp_path / "backbone")
+    assert [people_seen(tmp_path / name) for name in ("file.keras", "model", "backbone")] == [None] * 3
+    assert provenance_of(tmp_path / "file.keras") == {}
 
 
 def test_own_layers_are_handed_on(tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ def test_it_is_saved_and_printed(tmp_path):
         ledger.check(model, phase)
     ledger.save(tmp_path / "ledger.json")
     assert json.loads((tmp_path / "ledger.json").read_text()) == ledger.rows
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.json"]
     lines = str(ledger).splitlines()
     assert lines[0].split() == [
         "phase",
