@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from auxtask.evaluation.arms import Outcome
+from auxtask.evaluation.cross_validation import stratified_folds
 from auxtask.evaluation.examples import Examples
 from auxtask.evaluation.text_arms import (
     best_classifier,
@@ -61,6 +62,22 @@ def test_an_arm_that_trains_is_weighed_on_one_quarter_that_it_has_not_seen() -> 
     ((learned, judged),) = asked
     assert len(judged) == 5 and len(learned) == 15 and learned | judged == set(range(20))
     assert choose(20, TRAIN, ("useful",)) == "useful" and len(asked) == 1  # not trained where it does not run
+
+
+def test_the_frozen_rival_is_picked_without_the_quarter_too() -> None:
+    """`memory` looks perfect as long as it has learned from some of the quarter; without it, `plain` is the rival."""
+    quarter = np.flatnonzero(stratified_folds(TRAIN.labels, 4, 0) == 0)
+
+    def sure_by(share: float, labels: np.ndarray) -> np.ndarray:
+        return np.log(np.where(np.eye(2)[labels] > 0, share, 1 - share))
+
+    def memory(train, labels, test):
+        return sure_by(0.999 if np.isin(quarter, train).any() else 0.1, LABELS[test])
+
+    families = {"memory": {0: memory}, "plain": {0: lambda train, labels, test: sure_by(0.9, LABELS[test])}}
+    tuned = {"tuned": lambda train, labels, test: sure_by(0.6, LABELS[test])}
+    assert chosen_arm(families)(20, TRAIN, ("memory", "plain")) == "memory"
+    assert chosen_arm(families, tuned)(20, TRAIN, ("memory", "plain", "tuned")) == "memory"  # plain's 0.9 beats 0.6
 
 
 def test_of_equally_good_arms_the_cheap_one_is_chosen() -> None:
