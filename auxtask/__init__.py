@@ -73,7 +73,8 @@ if TYPE_CHECKING:
     from auxtask.evaluation.depth import probe_by_depth as probe_by_depth
     from auxtask.evaluation.depth import standardised as standardised
     from auxtask.evaluation.examples import laid_out as laid_out
-    from auxtask.evaluation.gain_gap import gap_sentence as gap_sentence
+    from auxtask.evaluation.gain_gap import gap_over_pairs as gap_over_pairs
+    from auxtask.evaluation.gain_gap import gap_over_seeds as gap_over_seeds
     from auxtask.evaluation.layer_features import EVERY_LAYER as EVERY_LAYER
     from auxtask.evaluation.layer_features import StandardisedLayers as StandardisedLayers
     from auxtask.evaluation.learning_curves import Curve as Curve
@@ -275,7 +276,8 @@ _HOME = {
     "fit_images": "auxtask.data.images",
     "fixed_test_half": "auxtask.data.splits",
     "freeze": "auxtask.transfer.freezing",
-    "gap_sentence": "auxtask.evaluation.gain_gap",
+    "gap_over_pairs": "auxtask.evaluation.gain_gap",
+    "gap_over_seeds": "auxtask.evaluation.gain_gap",
     "identity_batches": "auxtask.data.identity_batches",
     "image_backbone": "auxtask.backbones.image_backbone",
     "image_batches": "auxtask.data.image_batches",
