@@ -61,6 +61,8 @@ class Config:
             raise ValueError(
                 f"labels={min(self.labels)}: at least 2 of each class, or nothing tells which arm to choose"
             )
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels={','.join(map(str, self.labels))}: one of them stands there twice")
         if self.epochs < 2 or self.draws < 1 or self.size < 0:
             raise ValueError(f"epochs={self.epochs}, draws={self.draws}, size={self.size}: at least 2, 1 and 0")
         if not 0 < self.test_fraction <= 0.5:

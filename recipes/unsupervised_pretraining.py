@@ -82,6 +82,7 @@ METHODS: dict[str, tuple[Callable[..., Any], float]] = {
     "simclr": (_viewed("SimClr"), 2e-3),
     "barlow_twins": (_viewed("BarlowTwins"), 2e-3),
 }
+LEAST_STEPS = 3  # one for each layer of the encoder
 OF_A_METHOD = ("knn", "probe", "self_training", "probe_then_tune")
 STRENGTHS = (0.003, 0.03, 0.3)  # of probes on standardised features: scikit-learn's C
 
@@ -109,8 +110,24 @@ class Config:
         """Refuse what cannot be done."""
         if not self.method or not self.labels or self.draws < 1:
             raise ValueError(f"method, labels and draws={self.draws}: at least one of each")
+        if len(set(self.method)) < len(self.method):
+            raise ValueError(f"method={','.join(self.method)}: one of them stands there twice")
+        self._check_length()
         if (self.dataset == "folder") != bool(self.path):
             raise ValueError("dataset=folder needs path=DIR, with a sub-folder of pictures per class; others take none")
+
+    def _check_length(self) -> None:
+        """Refuse a length of pretraining that cannot be had, or that makes methods equal in something else."""
+        spec = at.parse_budget(self.length) if self.length else None
+        if spec is None:
+            return
+        if spec.kind == "tokens":
+            raise ValueError(f"length={self.length}: pictures are no tokens; write 20epochs, 2000steps or 10min")
+        if (spec.kind == "seconds") != (self.equal == "seconds"):
+            as_said = "as 10min or 90s" if self.equal == "seconds" else "as 20epochs or 2000steps"
+            raise ValueError(f"length={self.length} with equal={self.equal}: write it {as_said}, or set equal=")
+        if spec.kind == "steps" and spec.amount < LEAST_STEPS:
+            raise ValueError(f"length={self.length}: what is trained layer by layer needs {LEAST_STEPS} steps or more")
 
 
 @dataclass(frozen=True, eq=False)

@@ -176,6 +176,7 @@ def pickled(mine: Path) -> None:
         (pickled, ["source={mine}/model.h5"], "model.h5"),
         (None, ["labels=50"], "labels=50: class"),
         (None, ["labels=1"], "at least 2 of each class"),
+        (None, ["labels=2,2"], "labels=2,2: one of them stands there twice"),
         (None, ["size=64"], "size=64"),
         (None, ["pixel_range=1"], "two numbers, low,high"),
         (None, ["arms=prob"], "pixels, scratch, random_frozen, probe, probe_then_tune, full, gradual, and chosen"),

@@ -49,6 +49,12 @@ def test_a_quick_run_of_two_methods_leaves_one_table_a_pick_and_figures(tmp_path
         (["dataset=lfw"], "--data-root"),
         (["dataset=digits", "labels=5000"], "digits has"),
         (["draws=0"], "draws=0"),
+        (["method=gan,gan"], "method=gan,gan: one of them stands there twice"),
+        (["length=often"], "'often'"),
+        (["length=2Mtokens"], "pictures are no tokens"),
+        (["length=10min"], "length=10min with equal=epochs: write it as 20epochs"),
+        (["equal=seconds", "length=20epochs"], "with equal=seconds: write it as 10min"),
+        (["method=all", "length=2steps"], "needs 3 steps or more"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(words, said, capsys, monkeypatch) -> None:
