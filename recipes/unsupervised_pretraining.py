@@ -52,8 +52,8 @@ KINDS = {"digits": DIGITS, "fashion_mnist": FASHION}
 NOISE = 0.3  # of autoencoders
 
 
-# A method is a task made of (shape of pictures, kind, seed), and the learning rate in the middle of its search. All have
-# one encoder but RBMs, whose layers are dense and sigmoid by definition.
+# A method is a task made of (shape of pictures, kind, seed), and the learning rate in the middle of its search. All
+# have one encoder but RBMs, whose layers are dense and sigmoid by definition.
 def encoder(shape: tuple[int, int, int], kind: Kind, seed: int) -> at.Model:
     """Make the network that all methods train."""
     return at.conv_backbone(shape, kind.stages, dropout=0.0, seed=seed)
@@ -307,11 +307,12 @@ def searched_rate(run: at.Run, name: str, kind: Kind, data: at.ImageData, target
     """Give the rate at which a quarter of the pretraining is best on the labels held out: no test picture is used."""
     make, middle = METHODS[name]
     spec = at.parse_budget(length)
-    part = spec.amount / 4 if spec.kind == "seconds" else max(LEAST_STEPS, round(spec.amount / 4))
+    least = LEAST_STEPS if spec.kind == "steps" else 1
+    part = spec.amount / 4 if spec.kind == "seconds" else max(least, round(spec.amount / 4))
 
     def tried(rate: float) -> dict[str, Any]:
         task = make(data.shape, kind, run.seed)
-        backbone, seconds = learn(run, task, data, f"{part:g}{spec.kind}", rate, f"{name}, rate {rate:g}")
+        backbone, seconds = learn(run, task, data, f"{part}{spec.kind}", rate, f"{name}, rate {rate:g}")
         rows = features(backbone, target, target.num_seen)["all"]
         _, means = by_held_out(run, target, {name: at.scored_arm({0: at.log_probe(rows, STRENGTHS[1])})})
         return {"accuracy": np.array(means[name]), "seconds": np.array(seconds)}
