@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from auxtask.data.unigram import unigram_baseline as unigram_baseline
     from auxtask.deployment.loading import load as load
     from auxtask.deployment.loading import people_seen as people_seen
+    from auxtask.deployment.loading import pictures_seen as pictures_seen
     from auxtask.deployment.photo_classifier import PhotoClassifier as PhotoClassifier
     from auxtask.deployment.text_classifier import TextClassifier as TextClassifier
     from auxtask.evaluation.arm_classifier import arm_classifier as arm_classifier
@@ -308,6 +309,7 @@ _HOME = {
     "paired_right": "auxtask.evaluation.verdicts",
     "parse_budget": "auxtask.training.budget",
     "people_seen": "auxtask.deployment.loading",
+    "pictures_seen": "auxtask.deployment.loading",
     "plot_curves": "auxtask.runs.figures",
     "plot_depth": "auxtask.runs.transfer_figures",
     "plot_freeze_map": "auxtask.runs.figures",

@@ -18,6 +18,7 @@ method picked.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -163,7 +164,8 @@ def main(config: Config, run: at.Run) -> None:
     run.note("lengths, augmentation and rates of fine-tuning are guesses, the same for every run: none was searched")
     if not searches(config, names):
         run.note("learning rates of pretraining are guesses too (search=3 tries three on labels held out)")
-    backbones = {name: pretrained(config, run, name, kind, data, target) for name in names}
+    learned = {name: pretrained(config, run, name, kind, data, target) for name in names}
+    backbones = {name: backbone for name, (backbone, _) in learned.items()}
     with run.stage("features"):
         layers = {name: features(one, target) for name, one in backbones.items()}
         baseline = encoder(data.shape, kind, run.seed)  # also where a method's own network is another one
@@ -171,7 +173,7 @@ def main(config: Config, run: at.Run) -> None:
     probes = {name: at.log_probes(rows, STRENGTHS) for name, rows in layers.items()}
     with run.stage("pick of a method"):
         picked = pick(run, target, {name: at.scored_arm(probe) for name, probe in probes.items()})
-    at.save_backbone(backbones[picked], run.folder / "backbone", {"method": picked})
+    at.save_backbone(backbones[picked], run.folder / "backbone", learned[picked][1] | {"method": picked})
     families = {"pixels": pixel_probes(target, None), "pca": pixel_probes(target, 50)}
     for name, rows in layers.items():
         families[arm_name(names, name, "knn")] = {
@@ -269,8 +271,13 @@ def searches(config: Config, names: tuple[str, ...]) -> bool:
     return config.search == 3 or (config.search == 0 and len(names) > 1 and not config.quick)
 
 
-def pretrained(config: Config, run: at.Run, name: str, kind: Kind, data: at.ImageData, target: Target) -> at.Model:
-    """Learn from all training pictures without labels, or take what an interrupted run has learned (--resume)."""
+def pretrained(
+    config: Config, run: at.Run, name: str, kind: Kind, data: at.ImageData, target: Target
+) -> tuple[at.Model, dict[str, Any]]:
+    """Learn from all training pictures without labels, or take what an interrupted run has learned (--resume).
+
+    Gives the backbone and its record, which says among other things what pictures it has seen.
+    """
     folder, (make, rate) = run.folder / "pretrained" / name, METHODS[name]
     length = config.length or ("20steps" if config.quick else kind.length[config.equal])
     names = tuple(METHODS) if "all" in config.method else config.method
@@ -283,12 +290,12 @@ def pretrained(config: Config, run: at.Run, name: str, kind: Kind, data: at.Imag
         backbone, seconds = learn(run, task, data, length, rate, name)
         show(run, name, task, data.test.images[:12])
         at.save_backbone(backbone, folder, task.pretraining.provenance)
-        return {"seconds": np.array(seconds)}
+        return {"seconds": np.array(seconds), "provenance": np.array(json.dumps(task.pretraining.provenance))}
 
     with run.stage(f"pretraining: {name}"):
-        seconds = float(run.cell(f"pretraining-{name}", train)["seconds"])
-    run.add_rows([{"arm": name, "metric": "seconds_pretraining", "mean": seconds}])
-    return at.load(folder)
+        kept = run.cell(f"pretraining-{name}", train)
+    run.add_rows([{"arm": name, "metric": "seconds_pretraining", "mean": float(kept["seconds"])}])
+    return at.load(folder), json.loads(str(kept["provenance"]))
 
 
 def learn(run: at.Run, task: Any, data: at.ImageData, length: str, rate: float, label: str) -> tuple[at.Model, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +47,8 @@ class Bare:
 
     seed = 0
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path = Path()) -> None:
+        self.folder = folder
         self.notes: list[str] = []
         self.rows: list[dict] = []
 
@@ -62,6 +64,12 @@ class Bare:
     def cell(self, key: str, compute):
         return compute()
 
+    def stage(self, name: str):
+        return nullcontext()
+
+    def figure(self, name: str, figure: object) -> None:
+        pass
+
 
 def test_the_search_of_a_rate_knows_held_out_labels_and_no_test_picture() -> None:
     own = load_program(find_program("unsupervised_pretraining")).main.__globals__
@@ -75,6 +83,19 @@ def test_the_search_of_a_rate_knows_held_out_labels_and_no_test_picture() -> Non
     assert "by labels held out" in run.notes[0] and "after 30 steps each" in run.notes[0]
     (row,) = run.rows
     assert row["metric"] == "seconds_search" and row["mean"] > 0
+
+
+def test_a_backbone_carries_which_pictures_it_has_seen(tmp_path: Path) -> None:
+    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    config, data = own["Config"](method=("rotation",), labels=(100,), length="3steps"), at.ImageData.digits()
+    kind, run = own["kind_of"](config, data), Bare(tmp_path)
+    backbone, record = own["pretrained"](
+        config, run, "rotation", kind, data, own["make_target"](config, run, data, kind)
+    )
+    at.save_backbone(backbone, tmp_path / "backbone", record)
+    assert at.pictures_seen(tmp_path / "backbone", data.train.images).all()
+    assert not at.pictures_seen(tmp_path / "backbone", data.test.images).any()
+    assert at.pictures_seen(tmp_path / "pretrained" / "rotation", data.train.images).all()
 
 
 def test_rates_are_searched_where_methods_are_compared() -> None:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from auxtask.backbones.allow_list import CustomLayers
 from auxtask.backbones.atomic_folder import DESCRIPTION
 from auxtask.backbones.description import read_description
 from auxtask.backbones.keras_files import KERAS_SUFFIXES, load_keras_file
 from auxtask.backbones.saving import MODEL_KINDS, load_backbone
+from auxtask.data.seen_pictures import were_seen
 from auxtask.deployment.photo_classifier import PHOTO_CLASSIFIER, PhotoClassifier
 from auxtask.deployment.text_classifier import TEXT_CLASSIFIER, TextClassifier
 
@@ -86,14 +89,38 @@ def people_seen(path: str | os.PathLike[str]) -> list[str] | None:
     FileNotFoundError, ValueError
         There is no such file or folder, or its description is damaged.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file or folder; expected {_ACCEPTED}")
-    folder = path if (path / DESCRIPTION).is_file() else path / "backbone"
-    if not (folder / DESCRIPTION).is_file():
-        return None
-    provenance = read_description(folder).get("provenance") or {}
+    provenance = _provenance(Path(path))
     sides = [provenance.get(side) or {} for side in ("data", "validation")]
     if not sides[0].get("people"):
         return None
     return sorted({name for side in sides for name in side.get("people") or ()})
+
+
+def pictures_seen(path: str | os.PathLike[str], images: np.ndarray) -> np.ndarray | None:
+    """Tell which of these pictures a saved model was pretrained on, byte by byte.
+
+    Parameters
+    ----------
+    path : path
+        As `load` takes it.
+    images : uint8 [n, height, width, channels]
+        As the model takes them.
+
+    Returns
+    -------
+    bool [n], or None if the file does not say
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `people_seen`.
+    """
+    record = (_provenance(Path(path)).get("data") or {}).get("pictures")
+    return were_seen(record, images) if isinstance(record, str) else None
+
+
+def _provenance(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder; expected {_ACCEPTED}")
+    folder = path if (path / DESCRIPTION).is_file() else path / "backbone"
+    return (read_description(folder).get("provenance") or {}) if (folder / DESCRIPTION).is_file() else {}
