@@ -61,6 +61,10 @@ class Config:
             raise ValueError(f"labels={','.join(map(str, self.labels))}: one of them stands there twice")
         if self.labels and min(self.labels) < 4:
             raise ValueError(f"labels={min(self.labels)}: must be at least 4, two of each class")
+        if self.a_seeds > self.seeds:
+            raise ValueError(f"a_seeds={self.a_seeds}: each Model A needs a draw of its own, and seeds={self.seeds}")
+        if self.pair == ("all",) and self.arms and ("scratch" not in self.arms or len(set(self.arms)) < 2):
+            raise ValueError("pair=all gives verdicts on gains over scratch: arms= must name scratch and another")
         if self.beside and self.pair != ("all",):
             raise ValueError("beside= is for pair=all; for one pair the other network is run too")
         if self.beside and self.arms and not set(COMPARED) <= set(self.arms):
@@ -184,7 +188,7 @@ def make_task(config: Config, data: at.ImageData, pair: tuple[str, ...], largest
 def models_a(config: Config, run: at.Run, task: Task, short: bool = False, variant: str | None = None) -> list[Path]:
     """Train each Model A once, or take it from this run folder (--resume); give their .h5 files."""
     epochs = 1 if config.quick else SHORT if short else task.settings.a[0]
-    count = config.a_seeds or (1 if short else 2 if config.quick else 3)
+    count = config.a_seeds or min(config.seeds, 1 if short else 2 if config.quick else 3)
     names = [f"{task.network}-{task.name}-seed{seed}.h5" for seed in range(run.seed, run.seed + count)]
     files = [run.folder / "model_a" / name for name in names]
     for seed, file in enumerate(files, run.seed):
