@@ -10,8 +10,8 @@ from auxtask.data.image_batches import row_batches
 from auxtask.framework import keras, tf
 
 _BATCH = 500
-# A stack of three convolutions on Fashion-MNIST took 7.7 GB while its codes were held; it takes 1.0 GB, and as much time
-# per step, where they are made batch by batch.
+# A stack of three convolutions on Fashion-MNIST took 7.7 GB while its codes were held. Where they are made batch by
+# batch it takes 1.0 GB, and a step no longer.
 _MOST_BYTES = 256 * 2**20
 
 
