@@ -140,7 +140,7 @@ def draws_mean(values: Sequence[float], pretrainings: int = 1) -> Interval:
     if pretrainings == 1 or len(values) < 2:
         return t_interval(values)
     table = np.repeat(np.asarray(values, np.float64)[:, None], 2, axis=1)
-    return Interval(t_interval(values).mean, *crossed_mean(table, pretrainings).interval())
+    return Interval(*map(float, (t_interval(values).mean, *crossed_mean(table, pretrainings).interval())))
 
 
 def _between_pretrainings(by_draw: np.ndarray, pretrainings: int) -> tuple[float, float, float]:
