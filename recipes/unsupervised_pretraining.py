@@ -86,7 +86,7 @@ METHODS: dict[str, tuple[Callable[..., Any], float]] = {
     "barlow_twins": (_viewed("BarlowTwins"), 2e-3),
 }
 LEAST_STEPS = 3  # one for each layer of the encoder
-FACTORS = (1 / 3, 1.0, 3.0)  # of that rate, in the search
+FACTORS = (1.0, 1 / 3, 3.0)  # of that rate, in the search; the first wins where labels cannot tell
 OF_A_METHOD = ("knn", "probe", "self_training", "probe_then_tune")
 STRENGTHS = (0.003, 0.03, 0.3)  # of probes on standardised features: scikit-learn's C
 
