@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from auxtask.data.unigram import unigram_baseline as unigram_baseline
     from auxtask.deployment.loading import load as load
     from auxtask.deployment.loading import people_seen as people_seen
+    from auxtask.deployment.loading import pictures_seen as pictures_seen
     from auxtask.deployment.loading import provenance_of as provenance_of
     from auxtask.deployment.photo_classifier import PhotoClassifier as PhotoClassifier
     from auxtask.deployment.text_classifier import TextClassifier as TextClassifier
@@ -75,7 +76,8 @@ if TYPE_CHECKING:
     from auxtask.evaluation.depth import probe_by_depth as probe_by_depth
     from auxtask.evaluation.depth import standardised as standardised
     from auxtask.evaluation.examples import laid_out as laid_out
-    from auxtask.evaluation.gain_gap import gap_sentence as gap_sentence
+    from auxtask.evaluation.gain_gap import gap_over_pairs as gap_over_pairs
+    from auxtask.evaluation.gain_gap import gap_over_seeds as gap_over_seeds
     from auxtask.evaluation.layer_features import EVERY_LAYER as EVERY_LAYER
     from auxtask.evaluation.layer_features import StandardisedLayers as StandardisedLayers
     from auxtask.evaluation.learning_curves import Curve as Curve
@@ -277,7 +279,8 @@ _HOME = {
     "fit_images": "auxtask.data.images",
     "fixed_test_half": "auxtask.data.splits",
     "freeze": "auxtask.transfer.freezing",
-    "gap_sentence": "auxtask.evaluation.gain_gap",
+    "gap_over_pairs": "auxtask.evaluation.gain_gap",
+    "gap_over_seeds": "auxtask.evaluation.gain_gap",
     "has_both_pairs": "auxtask.data.splits",
     "identity_batches": "auxtask.data.identity_batches",
     "image_backbone": "auxtask.backbones.image_backbone",
@@ -309,6 +312,7 @@ _HOME = {
     "paired_right": "auxtask.evaluation.verdicts",
     "parse_budget": "auxtask.training.budget",
     "people_seen": "auxtask.deployment.loading",
+    "pictures_seen": "auxtask.deployment.loading",
     "plot_curves": "auxtask.runs.figures",
     "plot_depth": "auxtask.runs.transfer_figures",
     "plot_freeze_map": "auxtask.runs.figures",

@@ -65,6 +65,9 @@ def check(config: Config, run: at.Run) -> at.ImageData:
     if config.quick:
         return at.ImageData.digits(seed=run.seed)
     data = at.ImageData.fashion_mnist(run.data_root)
+    most = 2 * pool_size(data.train.counts)
+    if config.seeds < 1 or not config.labels or not 4 <= min(config.labels) <= max(config.labels) <= most:
+        raise ValueError(f"labels={config.labels}, seeds={config.seeds}: 4 to {most} labels, one seed or more")
     for pair in config.pairs.split(";"):
         names = data.only(pair.split(",")).names
         if len(names) != 2 or set(names) == {"sandal", "shirt"}:
@@ -76,7 +79,7 @@ def search(config: Config, run: at.Run, data: at.ImageData, network: str, pair: 
     """Compare all settings on one pair; everything comes from training images."""
     backbone = pretrained(config, run, data.without(pair), network)
     b = data.only(pair).train
-    pool, held_out = at.fixed_test_half(b.labels, seed=run.seed, max_pool=min(2000, int(b.counts.min()) // 2))
+    pool, held_out = at.fixed_test_half(b.labels, seed=run.seed, max_pool=pool_size(b.counts))
     held_out = held_out[:: max(1, len(held_out) // 2000)]
     labelled, tested = (at.Examples(rows, b.labels[rows], pair, rows) for rows in (pool, held_out))
     budgets = [n for n in config.labels if n <= len(pool)]
@@ -88,6 +91,11 @@ def search(config: Config, run: at.Run, data: at.ImageData, network: str, pair: 
     trained = dict(list(trainings(backbone, b.images, network, config.quick))[: 2 if config.quick else None])
     few = max(1, seeds // 3)
     run.add_rows(at.Comparison(trained, budgets, few, tested, **shared).run().rows)
+
+
+def pool_size(counts: np.ndarray) -> int:
+    """Give how many of each class labels are drawn from; the others stand in for test images."""
+    return min(2000, int(counts.min()) // 2)
 
 
 def pretrained(config: Config, run: at.Run, a: at.ImageData, network: str) -> at.Model:

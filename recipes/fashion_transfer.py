@@ -29,6 +29,7 @@ import numpy as np
 import auxtask as at
 
 ARMS = ("scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual")
+COMPARED = ("scratch", "probe_then_tune")  # of both networks: the second one's gain over the first
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,14 @@ class Config:
             raise ValueError(f"labels={','.join(map(str, self.labels))}: one of them stands there twice")
         if self.labels and min(self.labels) < 4:
             raise ValueError(f"labels={min(self.labels)}: must be at least 4, two of each class")
+        if self.a_seeds > self.seeds:
+            raise ValueError(f"a_seeds={self.a_seeds}: each Model A needs a draw of its own, and seeds={self.seeds}")
+        if self.pair == ("all",) and self.arms and ("scratch" not in self.arms or len(set(self.arms)) < 2):
+            raise ValueError("pair=all gives verdicts on gains over scratch: arms= must name scratch and another")
         if self.beside and self.pair != ("all",):
             raise ValueError("beside= is for pair=all; for one pair the other network is run too")
+        if self.beside and self.arms and not set(COMPARED) <= set(self.arms):
+            raise ValueError(f"beside= compares gains of {COMPARED[1]} over {COMPARED[0]}: arms= must name both")
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ SETTINGS = {
     },
 }  # fmt: skip
 SHORT = 2  # epochs of a short Model A
-Gains = tuple[list[float], float]  # of a network: what probe_then_tune gained each time, and reached in the mean
+Gains = dict[tuple[str, ...], tuple[float, float]]  # by pair: what probe_then_tune gained over scratch, and reached
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +133,7 @@ def main(config: Config, run: at.Run) -> None:
     """Data, then one pair with everything that can be shown of it, or all pairs."""
     with run.stage("data"):
         data = check(config, run)
+    run.note("settings are guesses: no search has chosen them yet (benchmarks/fashion_quality.py does, on other pairs)")
     pairs, budgets = pairs_of(config, data), budgets_of(config, data)
     task = partial(make_task, config, data, largest=max(budgets), seed=run.seed)
     if len(pairs) == 1:
@@ -180,7 +188,7 @@ def make_task(config: Config, data: at.ImageData, pair: tuple[str, ...], largest
 def models_a(config: Config, run: at.Run, task: Task, short: bool = False, variant: str | None = None) -> list[Path]:
     """Train each Model A once, or take it from this run folder (--resume); give their .h5 files."""
     epochs = 1 if config.quick else SHORT if short else task.settings.a[0]
-    count = config.a_seeds or (1 if short else 2 if config.quick else 3)
+    count = config.a_seeds or min(config.seeds, 1 if short else 2 if config.quick else 3)
     names = [f"{task.network}-{task.name}-seed{seed}.h5" for seed in range(run.seed, run.seed + count)]
     files = [run.folder / "model_a" / name for name in names]
     for seed, file in enumerate(files, run.seed):
@@ -303,11 +311,12 @@ def one_pair(config: Config, run: at.Run, task: Task, budgets: Sequence[int]) ->
         other = replace(task, network="dense" if task.network == "conv" else "conv")
         beside = models_a(config, run, other, short=other.network == "conv")
         explain(config, run, {task: files[0], other: beside[0]}, drawn)
-        pair = ("scratch", "probe_then_tune")
-        foil = compare(config, run, other, beside, (budget,), [], pair, other.network).run()
+        if not set(COMPARED) <= set(results.arms):
+            return
+        foil = compare(config, run, other, beside, (budget,), [], COMPARED, other.network).run()
         run.add_rows(foil.rows)
-    if set(pair) <= set(results.arms):
-        say_gap(run, {task.network: gains_of(results, budget), other.network: gains_of(foil, budget)}, "seeds")
+    found = {task.network: (results, files), other.network: (foil, beside)}
+    say_gap_over_seeds(run, {name: found[name] for name in ("conv", "dense")}, budget)
 
 
 def take_the_steps(config: Config, run: at.Run, task: Task, file: Path, train: at.Examples) -> None:
@@ -391,10 +400,15 @@ def show_time_saved(
     run.figure("time saved", at.plot_time_saved(curves, title=f"{task.name}, {budget} labels"))
     said = "; ".join(each.sentence() for each in at.time_to_reach(curves))
     run.note(f"until as good as scratch at its best, once there is a Model A ({budget} labels): {said}")
-    run.note(
-        "seconds per draw from images to scores, features included: "
-        + ", ".join(f"{arm} {results.row(arm, budget, 'seconds')['mean']:.1f}" for arm in results.arms)
-    )
+    # Features are made in a network's first draw and then used again: the mean would hardly count them.
+    seconds = {arm: max(x for n in results.budgets for x in seconds_of(results, arm, n)) for arm in results.arms}
+    said = ", ".join(f"{arm} {most:.1f}" for arm, most in seconds.items())
+    run.note(f"seconds from images to scores, of each arm's slowest draw (which makes features, or traces): {said}")
+
+
+def seconds_of(results: Any, arm: str, budget: int) -> list[float]:
+    """Give what each draw of an arm took."""
+    return list(results.row(arm, budget, "seconds")["values"])
 
 
 def all_pairs(
@@ -402,10 +416,10 @@ def all_pairs(
     budgets: Sequence[int],
 ) -> None:  # fmt: skip
     """Compare the arms on every pair of classes, one after the other, and say how many were helped and harmed."""
-    only, budget = config.arms or ("scratch", "probe_then_tune"), max(budgets)
+    only, budget = config.arms or COMPARED, max(budgets)
     judged = next((arm for arm in ("probe_then_tune", *only) if arm in only and arm != "scratch"), "")
     tables: dict[str, np.ndarray] = {}
-    gains, reached = [], []
+    gains: Gains = {}
     for task in map(make, pairs):
         at.keras.backend.clear_session()  # or Keras keeps something of every network
         with run.stage("Model A"):
@@ -415,23 +429,21 @@ def all_pairs(
         run.add_rows(results.rows)
         if "scratch" in results.arms and judged:
             tables[task.name] = at.paired_right(results, judged, budget)
-            gains.append(float(tables[task.name].mean()))
-            reached.append(results.row(judged, budget, "accuracy")["mean"])
+            gains[task.pair] = float(tables[task.name].mean()), results.row(judged, budget, "accuracy")["mean"]
     network = config.network
     run.figure("spread", at.plot_spread(run.rows, title=f"{len(pairs)} pairs, {network}: a point is a pair"))
     of_a = {row["variant"]: f"{100 * row['mean']:.1f}" for row in run.rows if row["metric"] == "accuracy_on_a"}
     a = ", one short Model A per pair" if network == "conv" and not config.a_seeds else ""
     title = f"gain of {judged} over scratch, {network}, {budget} labels, {len(pairs)} pairs{a}"
     at.report_verdicts(run, tables, title, {"A, %": of_a}, len(files))
-    run.note("settings are guesses: benchmarks/fashion_quality.py, which chooses them on other pairs, has not been run")
-    if config.beside and judged == "probe_then_tune" and gains:
-        say_gap(run, {network: (gains, float(np.mean(reached)))} | gains_beside(config, pairs, budget), "pairs")
-
-
-def gains_of(results: Any, budget: int) -> Gains:
-    """Give what probe_then_tune gained over scratch, draw by draw, and what it reached."""
-    gained, reached = (results.row("probe_then_tune", budget, m) for m in ("accuracy_minus_scratch", "accuracy"))
-    return list(gained["values"]), reached["mean"]
+    if config.beside:
+        found = {network: gains} | gains_beside(config, pairs, budget)
+        by_pair, reached = (
+            {name: {pair: both[part] for pair, both in found[name].items()} for name in ("conv", "dense")}
+            for part in (0, 1)
+        )
+        means = {name: float(np.mean([*own.values()])) for name, own in reached.items()}
+        run.note(at.gap_over_pairs(by_pair, means))
 
 
 def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]], budget: int) -> dict[str, Gains]:
@@ -451,15 +463,15 @@ def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]], budget: int) 
     missing = [name for name in names if ("accuracy_minus_scratch", name) not in rows]
     if missing:
         raise ValueError(f"beside={config.beside}: has no gain of probe_then_tune on {missing[0]} with {budget} labels")
-    gained, reached = ([rows[m, name] for name in names] for m in ("accuracy_minus_scratch", "accuracy"))
-    return {network: (gained, float(np.mean(reached)))}
+    of_pairs = [tuple(rows[m, name] for m in ("accuracy_minus_scratch", "accuracy")) for name in names]
+    return {network: dict(zip(pairs, of_pairs, strict=True))}
 
 
-def say_gap(run: at.Run, found: dict[str, Gains], over: str) -> None:
+def say_gap_over_seeds(run: at.Run, found: dict[str, tuple[Any, list[Path]]], budget: int) -> None:
     """Close with what the measurements say of conv and dense networks."""
-    names = ("conv", "dense")
-    gains, reached = {name: found[name][0] for name in names}, {name: found[name][1] for name in names}
-    run.note(at.gap_sentence(gains, over, reached))
+    gains = {name: at.paired_right(results, COMPARED[1], budget) for name, (results, _) in found.items()}
+    reached = {name: results.row(COMPARED[1], budget, "accuracy")["mean"] for name, (results, _) in found.items()}
+    run.note(at.gap_over_seeds(gains, reached, {name: len(files) for name, (_, files) in found.items()}))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ class Config:
     test_fraction: float = at.option(0.5, "dataset=folder: share of each class that is set aside to test on")
     epochs: int = at.option(20, "of 10 batches of 32 pictures, in every arm that trains")
     arms: tuple[str, ...] = at.option((), "restricts the arms, and what may be chosen; empty: all")
+    allow_overlap: bool = at.option(False, "let the source have been pretrained on test pictures, and say so")
     on_bad: Literal["raise", "skip"] = at.option(
         "raise", "what to do with files that cannot be read", choices=("raise", "skip")
     )
@@ -61,6 +62,8 @@ class Config:
             raise ValueError(
                 f"labels={min(self.labels)}: at least 2 of each class, or nothing tells which arm to choose"
             )
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels={','.join(map(str, self.labels))}: one of them stands there twice")
         if self.epochs < 2 or self.draws < 1 or self.size < 0:
             raise ValueError(f"epochs={self.epochs}, draws={self.draws}, size={self.size}: at least 2, 1 and 0")
         if not 0 < self.test_fraction <= 0.5:
@@ -156,7 +159,25 @@ def check(config: Config, run: at.Run) -> tuple[at.ImageData, at.Model | None]:
             f"unsupervised_pretraining dataset=folder path={config.path}, then source= that run"
         )
     budgets_of(config, data)
+    if config.source and Path(config.source).exists():
+        refuse_seen(config, run, data)
     return data, backbone
+
+
+def refuse_seen(config: Config, run: at.Run, data: at.ImageData) -> None:
+    """Refuse a source that was pretrained on pictures which are tested here, or (`allow_overlap`) count them."""
+    seen = at.pictures_seen(config.source, data.test.images)
+    if seen is None:
+        run.note(f"{config.source} does not say which pictures it learned from: overlap with the test is not checked")
+    elif seen.any() and not config.allow_overlap:
+        raise ValueError(
+            f"{config.source} was pretrained on {int(seen.sum())} of the {len(seen)} test pictures (has the folder "
+            "changed since?); pretrain anew, or set allow_overlap=true"
+        )
+    elif seen.any():
+        run.note(
+            f"allowed by allow_overlap: the source was pretrained on {int(seen.sum())} of {len(seen)} test pictures"
+        )
 
 
 def load_source(config: Config, run: at.Run) -> at.Model | None:

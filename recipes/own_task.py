@@ -36,6 +36,17 @@ class Config:
     draws: int = at.option(3, "how often the labelled photos are drawn")
     quick: bool = at.option(False, "less than a minute: to see that everything runs")
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done, before anything is trained."""
+        if self.draws < 1 or not self.budgets or min(self.budgets) < 1 or len(set(self.budgets)) < len(self.budgets):
+            raise ValueError(f"draws={self.draws}, budgets={self.budgets}: 1 or more, and different budgets")
+        if self.pretraining and at.parse_budget(self.pretraining).kind == "tokens":
+            raise ValueError(
+                f"pretraining={self.pretraining}: photos are no tokens; write 20min, 2000steps or 30epochs"
+            )
+        if self.unlabelled and not self.path:
+            raise ValueError("unlabelled=DIR goes with path=DIR, your own photos")
+
 
 class Colours(at.ImageTask):
     """Guess the mean colour of each cell of a grid from the grey photo (after Zhang et al., "Colorful Image
@@ -67,8 +78,7 @@ def main(config: Config, run: at.Run) -> None:
     """Data, the auxiliary task, then the target task."""
     with run.stage("data"):
         targets, unlabelled = check(config, run)
-        # Test photos are set aside first, so that neither labels nor pretraining see them. Items are photo numbers.
-        pool, test = at.fixed_test_half(targets.labels, seed=run.seed, names=targets.people)
+        pool, test = split(config, run, targets)
         photos = targets.images(pool) if unlabelled is None else unlabelled.images()
     with run.stage("pretraining"):
         backbone = pretrain(config, run, photos)
@@ -91,10 +101,21 @@ def check(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData | None]
         strangers = at.FaceData.drawn(60 if config.quick else 400, 5, run.seed, SIZE, "stranger")
         return at.FaceData.drawn(20, 24, 1000 + run.seed, SIZE, "target"), strangers
     targets = at.FaceData.from_folder(config.path, SIZE)
+    split(config, run, targets)
     unlabelled = at.FaceData.from_folder(config.unlabelled, SIZE) if config.unlabelled else None
     if unlabelled is not None:
         at.refuse_overlap(unlabelled, targets, False)
     return targets, unlabelled
+
+
+def split(config: Config, run: at.Run, targets: at.FaceData) -> tuple[np.ndarray, np.ndarray]:
+    """Set test photos aside first, so that neither labels nor pretraining see them; give photo numbers."""
+    pool, test = at.fixed_test_half(targets.labels, seed=run.seed, names=targets.people)
+    counts = np.bincount(targets.labels[pool])
+    if counts.min() < max(config.budgets):
+        person = targets.people[int(counts.argmin())]
+        raise ValueError(f"budgets={max(config.budgets)}: {person} has {counts.min()} photos that are not tested")
+    return pool, test
 
 
 def grey(photos: np.ndarray) -> np.ndarray:

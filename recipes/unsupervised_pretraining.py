@@ -10,12 +10,15 @@ Target task: their classes, with 100 to 1,000 labels.
     auxtask run unsupervised_pretraining dataset=folder path=DIR                        # yours; DIR/unlabelled/ is free
     auxtask run unsupervised_pretraining                                                # without data: digits
 
-The method to claim is picked by labels of training pictures that are held out, its arm by the labels at hand. The run
-folder keeps `pretrained/METHOD/` of each, and `backbone/`: that of the method picked.
+Where methods are compared, each has its learning rate searched alike: three, a quarter as long each, judged by labels
+that are held out (search=1 leaves that out). The method to claim is picked by labels of training pictures that are held
+out, its arm by the labels at hand. The run folder keeps `pretrained/METHOD/` of each, and `backbone/`: that of the
+method picked.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +32,7 @@ import auxtask as at
 
 @dataclass(frozen=True)
 class Kind:
-    """What is used for a kind of picture: guesses, until a search on held-out labels has been run."""
+    """What is used for a kind of picture: guesses, no search has chosen them."""
 
     stages: tuple[int, ...]  # filters of the encoder's stages
     crops: at.Crops  # of the two methods with views
@@ -50,8 +53,8 @@ KINDS = {"digits": DIGITS, "fashion_mnist": FASHION}
 NOISE = 0.3  # of autoencoders
 
 
-# A method is a task made of (shape of pictures, kind, seed), and the learning rate at which it is trained. All have one
-# encoder but RBMs, whose layers are dense and sigmoid by definition.
+# A method is a task made of (shape of pictures, kind, seed), and the learning rate in the middle of its search. All
+# have one encoder but RBMs, whose layers are dense and sigmoid by definition.
 def encoder(shape: tuple[int, int, int], kind: Kind, seed: int) -> at.Model:
     """Make the network that all methods train."""
     return at.conv_backbone(shape, kind.stages, dropout=0.0, seed=seed)
@@ -82,6 +85,8 @@ METHODS: dict[str, tuple[Callable[..., Any], float]] = {
     "simclr": (_viewed("SimClr"), 2e-3),
     "barlow_twins": (_viewed("BarlowTwins"), 2e-3),
 }
+LEAST_STEPS = 3  # one for each layer of the encoder
+FACTORS = (1.0, 1 / 3, 3.0)  # of that rate, in the search; the first wins where labels cannot tell
 OF_A_METHOD = ("knn", "probe", "self_training", "probe_then_tune")
 STRENGTHS = (0.003, 0.03, 0.3)  # of probes on standardised features: scikit-learn's C
 
@@ -101,6 +106,9 @@ class Config:
         "epochs", "methods get as many passes over the pictures, or as much time", choices=("epochs", "seconds")
     )
     length: str = at.option("", "of each pretraining, as 20epochs or 10min; empty: the dataset's own")
+    search: int = at.option(
+        0, "learning rates tried for each method; 0: 3 where methods are compared, else 1", choices=(0, 1, 3)
+    )
     labels: tuple[int, ...] = at.option((100, 200, 1000), "labelled pictures in all, balanced")
     draws: int = at.option(5, "how often labels are drawn")
     quick: bool = at.option(False, "about a minute: to see that everything runs")
@@ -109,8 +117,24 @@ class Config:
         """Refuse what cannot be done."""
         if not self.method or not self.labels or self.draws < 1:
             raise ValueError(f"method, labels and draws={self.draws}: at least one of each")
+        if len(set(self.method)) < len(self.method):
+            raise ValueError(f"method={','.join(self.method)}: one of them stands there twice")
+        self._check_length()
         if (self.dataset == "folder") != bool(self.path):
             raise ValueError("dataset=folder needs path=DIR, with a sub-folder of pictures per class; others take none")
+
+    def _check_length(self) -> None:
+        """Refuse a length of pretraining that cannot be had, or that makes methods equal in something else."""
+        spec = at.parse_budget(self.length) if self.length else None
+        if spec is None:
+            return
+        if spec.kind == "tokens":
+            raise ValueError(f"length={self.length}: pictures are no tokens; write 20epochs, 2000steps or 10min")
+        if (spec.kind == "seconds") != (self.equal == "seconds"):
+            as_said = "as 10min or 90s" if self.equal == "seconds" else "as 20epochs or 2000steps"
+            raise ValueError(f"length={self.length} with equal={self.equal}: write it {as_said}, or set equal=")
+        if spec.kind == "steps" and spec.amount < LEAST_STEPS:
+            raise ValueError(f"length={self.length}: what is trained layer by layer needs {LEAST_STEPS} steps or more")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,18 +158,22 @@ def main(config: Config, run: at.Run) -> None:
     """Data, pretraining by each method, the pick of a method, and the comparison of all arms."""
     with run.stage("data"):
         data = check(config, run)
-    kind, target = KINDS.get(data.name, PHOTOS), make_target(config, run, data)
+    kind = kind_of(config, data)
+    target = make_target(config, run, data, kind)
     names = tuple(METHODS) if "all" in config.method else config.method
-    run.note("lengths, rates and augmentation are guesses, the same for every run: no search has chosen them yet")
-    backbones = {name: pretrained(config, run, name, kind, data) for name in names}
+    run.note("lengths, augmentation and rates of fine-tuning are guesses, the same for every run: none was searched")
+    if not searches(config, names):
+        run.note("learning rates of pretraining are guesses too (search=3 tries three on labels held out)")
+    learned = {name: pretrained(config, run, name, kind, data, target) for name in names}
+    backbones = {name: backbone for name, (backbone, _) in learned.items()}
     with run.stage("features"):
         layers = {name: features(one, target) for name, one in backbones.items()}
         baseline = encoder(data.shape, kind, run.seed)  # also where a method's own network is another one
         untrained = features(baseline, target)
     probes = {name: at.log_probes(rows, STRENGTHS) for name, rows in layers.items()}
     with run.stage("pick of a method"):
-        picked = pick(config, run, target, {name: at.scored_arm(probe) for name, probe in probes.items()})
-    at.save_backbone(backbones[picked], run.folder / "backbone", {"method": picked})
+        picked = pick(run, target, {name: at.scored_arm(probe) for name, probe in probes.items()})
+    at.save_backbone(backbones[picked], run.folder / "backbone", learned[picked][1] | {"method": picked})
     families = {"pixels": pixel_probes(target, None), "pca": pixel_probes(target, 50)}
     for name, rows in layers.items():
         families[arm_name(names, name, "knn")] = {
@@ -204,6 +232,11 @@ def check(config: Config, run: at.Run) -> at.ImageData:
     return data
 
 
+def kind_of(config: Config, data: at.ImageData) -> Kind:
+    """Give what is used for these pictures, whatever a folder of them is called."""
+    return PHOTOS if config.dataset == "folder" else KINDS.get(data.name, PHOTOS)
+
+
 def held_out_size(data: at.ImageData) -> int:
     """Give how many labelled pictures are held out to pick the method: a fifth, at most 1,000."""
     return min(1000, data.train.most_balanced // 5)
@@ -222,7 +255,7 @@ def budgets_of(config: Config, data: at.ImageData) -> tuple[int, ...]:
     return budgets[:1] if config.quick else budgets
 
 
-def make_target(config: Config, run: at.Run, data: at.ImageData) -> Target:
+def make_target(config: Config, run: at.Run, data: at.ImageData, kind: Kind) -> Target:
     """Lay pictures out: those that labels are drawn from, those whose labels pick the method, those tested."""
     budgets, few = budgets_of(config, data), held_out_size(data)
     # A fixed part of a large training set is enough to draw from; all of it is pretrained on.
@@ -230,33 +263,78 @@ def make_target(config: Config, run: at.Run, data: at.ImageData) -> Target:
     drawn = data.train.take(data.train.balanced(size, run.seed))
     rows = np.arange(size)
     images, (pool, held_out, test) = at.laid_out(drawn.take(rows[few:]), drawn.take(rows[:few]), data.test)
-    return Target(images, pool, held_out, test, budgets, KINDS.get(data.name, PHOTOS).shifts.flip)
+    return Target(images, pool, held_out, test, budgets, kind.shifts.flip)
 
 
-def pretrained(config: Config, run: at.Run, name: str, kind: Kind, data: at.ImageData) -> at.Model:
-    """Learn from all training pictures without labels, or take what an interrupted run has learned (--resume)."""
-    folder = run.folder / "pretrained" / name
+def searches(config: Config, names: tuple[str, ...]) -> bool:
+    """Tell whether learning rates are searched: where methods are compared, unless the run is to be quick."""
+    return config.search == 3 or (config.search == 0 and len(names) > 1 and not config.quick)
+
+
+def pretrained(
+    config: Config, run: at.Run, name: str, kind: Kind, data: at.ImageData, target: Target
+) -> tuple[at.Model, dict[str, Any]]:
+    """Learn from all training pictures without labels, or take what an interrupted run has learned (--resume).
+
+    Gives the backbone and its record, which says among other things what pictures it has seen.
+    """
+    folder, (make, rate) = run.folder / "pretrained" / name, METHODS[name]
+    length = config.length or ("20steps" if config.quick else kind.length[config.equal])
+    names = tuple(METHODS) if "all" in config.method else config.method
+    if searches(config, names):
+        with run.stage(f"search: {name}"):
+            rate = searched_rate(run, name, kind, data, target, length)
 
     def train() -> dict[str, Any]:
-        make, rate = METHODS[name]
         task = make(data.shape, kind, run.seed)
-        everything = np.concatenate([data.train.images, data.unlabelled])
-        # Of many pictures a few are watched only; of few, none can be spared.
-        seen, watched = (everything[:-500], everything[-500:]) if len(everything) > 5000 else (everything, None)
-        length = config.length or ("20steps" if config.quick else kind.length[config.equal])
-        began = time.perf_counter()
-        backbone = task.pretrain(
-            seen, watched, budget=length, learning_rate=rate, callbacks=run.callbacks(label=name), seed=run.seed
-        )
-        seconds = time.perf_counter() - began
+        backbone, seconds = learn(run, task, data, length, rate, name)
         show(run, name, task, data.test.images[:12])
         at.save_backbone(backbone, folder, task.pretraining.provenance)
-        return {"seconds": np.array(seconds)}
+        return {"seconds": np.array(seconds), "provenance": np.array(json.dumps(task.pretraining.provenance))}
 
     with run.stage(f"pretraining: {name}"):
-        seconds = float(run.cell(f"pretraining-{name}", train)["seconds"])
-    run.add_rows([{"arm": name, "metric": "seconds_pretraining", "mean": seconds}])
-    return at.load(folder)
+        kept = run.cell(f"pretraining-{name}", train)
+    run.add_rows([{"arm": name, "metric": "seconds_pretraining", "mean": float(kept["seconds"])}])
+    return at.load(folder), json.loads(str(kept["provenance"]))
+
+
+def learn(run: at.Run, task: Any, data: at.ImageData, length: str, rate: float, label: str) -> tuple[at.Model, float]:
+    """Pretrain on all training pictures, without their labels; give the backbone, and the seconds that took."""
+    everything = np.concatenate([data.train.images, data.unlabelled])
+    # Of many pictures a few are watched only; of few, none can be spared.
+    seen, watched = (everything[:-500], everything[-500:]) if len(everything) > 5000 else (everything, None)
+    began = time.perf_counter()
+    backbone = task.pretrain(
+        seen, watched, budget=length, learning_rate=rate, callbacks=run.callbacks(label=label), seed=run.seed
+    )
+    return backbone, time.perf_counter() - began
+
+
+def searched_rate(run: at.Run, name: str, kind: Kind, data: at.ImageData, target: Target, length: str) -> float:
+    """Give the rate at which a quarter of the pretraining is best on the labels held out: no test picture is used."""
+    make, middle = METHODS[name]
+    spec = at.parse_budget(length)
+    least = LEAST_STEPS if spec.kind == "steps" else 1
+    part = spec.amount / 4 if spec.kind == "seconds" else max(least, round(spec.amount / 4))
+
+    def tried(rate: float) -> dict[str, Any]:
+        task = make(data.shape, kind, run.seed)
+        backbone, seconds = learn(run, task, data, f"{part}{spec.kind}", rate, f"{name}, rate {rate:g}")
+        rows = features(backbone, target, target.num_seen)["all"]
+        _, means = by_held_out(run, target, {name: at.scored_arm({0: at.log_probe(rows, STRENGTHS[1])})})
+        return {"accuracy": np.array(means[name]), "seconds": np.array(seconds)}
+
+    found = {
+        rate: run.cell(f"search-{name}-rate{rate:g}", partial(tried, rate)) for rate in (middle * f for f in FACTORS)
+    }
+    accuracy = {rate: float(each["accuracy"]) for rate, each in found.items()}
+    best = max(accuracy, key=lambda rate: accuracy[rate])
+    run.add_rows([
+        {"arm": name, "metric": "seconds_search", "mean": float(sum(each["seconds"] for each in found.values()))}
+    ])  # fmt: skip
+    said = ", ".join(f"{rate:.2g} {100 * each:.1f}" for rate, each in accuracy.items())
+    run.note(f"{name}: rate {best:.2g}, by labels held out ({said} % after {part:g} {spec.kind} each)")
+    return best
 
 
 def show(run: at.Run, name: str, task: Any, images: np.ndarray) -> None:
@@ -270,9 +348,14 @@ def show(run: at.Run, name: str, task: Any, images: np.ndarray) -> None:
         run.note(f"{name}: {text}")
 
 
-def features(backbone: at.Model, target: Target) -> dict[str, np.ndarray]:
-    """Give tables of features among which the labels choose: the last depth, all depths, and all with their places."""
-    pooled, placed = (at.image_features(backbone, target.images, mirror=target.mirror, grid=grid) for grid in (1, 2))
+def features(backbone: at.Model, target: Target, num: int | None = None) -> dict[str, np.ndarray]:
+    """Give tables of features among which the labels choose: the last depth, all depths, and all with their places.
+
+    Of all pictures, or of the first `num`.
+    """
+    pooled, placed = (
+        at.image_features(backbone, target.images[:num], mirror=target.mirror, grid=grid) for grid in (1, 2)
+    )
     tables = {
         "last": list(pooled.values())[-1],
         "all": np.concatenate(list(pooled.values()), axis=1),
@@ -288,18 +371,23 @@ def pixel_probes(target: Target, num_components: int | None) -> dict[Any, Any]:
     return at.log_probes({"pca": at.principal_components(target.images, target.num_seen, num_components)}, STRENGTHS)
 
 
-def pick(config: Config, run: at.Run, target: Target, arms: dict[str, Any]) -> str:
+def pick(run: at.Run, target: Target, arms: dict[str, Any]) -> str:
     """Name the method whose probe is best on the labels held out, in the mean over budgets: no test label is used."""
-    results = at.Comparison(
-        arms, target.budgets, 2, target.held_out, pool=target.pool, budget_unit="labels", metric="accuracy",
-        per_class=False, baseline=None, variant="held_out", seed=run.seed,
-    ).run()  # fmt: skip
-    means = {name: np.mean([results.row(name, n)["mean"] for n in target.budgets]) for name in arms}
-    picked = max(means, key=lambda name: float(means[name]))
+    results, means = by_held_out(run, target, arms)
+    picked = max(means, key=lambda name: means[name])
     run.add_rows(results.rows)
     said = ", ".join(f"{name} {100 * mean:.1f}" for name, mean in means.items())
     run.note(f"picked: {picked}, by the labels of {len(target.held_out)} training pictures held out ({said} %)")
     return picked
+
+
+def by_held_out(run: at.Run, target: Target, arms: dict[str, Any]) -> tuple[Any, dict[str, float]]:
+    """Judge arms by the labels held out: all results, and each arm's mean over budgets."""
+    results = at.Comparison(
+        arms, target.budgets, 2, target.held_out, pool=target.pool, budget_unit="labels", metric="accuracy",
+        per_class=False, baseline=None, variant="held_out", seed=run.seed,
+    ).run()  # fmt: skip
+    return results, {name: float(np.mean([results.row(name, n)["mean"] for n in target.budgets])) for name in arms}
 
 
 def say_history(run: at.Run, results: Any, seconds: dict[str, float]) -> None:

@@ -49,9 +49,13 @@ def test_budgets_beyond_the_digits_are_dropped_and_named(no_data, capsys) -> Non
         (["labels=2"], "at least 4"),
         (["seeds=0"], "seeds=0"),
         (["a_seeds=-1"], "a_seeds=-1"),
+        (["a_seeds=3", "seeds=2"], "a_seeds=3: each Model A needs a draw"),
+        (["pair=all", "arms=probe"], "must name scratch and another"),
+        (["pair=all", "arms=scratch"], "must name scratch and another"),
         (["network=transformer"], "Valid values: conv, dense"),
         (["beside=nowhere"], "beside= is for pair=all"),
         (["pair=all", "beside=nowhere"], "nowhere"),
+        (["pair=all", "beside=nowhere", "arms=scratch,probe"], "gains of probe_then_tune over scratch"),
     ],
 )
 def test_bad_settings_are_refused_in_one_line(no_data, words: list[str], said: str, capsys) -> None:
@@ -88,7 +92,15 @@ def test_the_quick_run_on_digits_shows_arms_trap_verdicts_and_reasons(no_data, t
     # The trap: training B on A's own layers changes A, training it on copies does not.
     before, shared, copied = (rows[f"A, {how}", "accuracy_on_a"]["mean"] for how in ("before", "shared", "copied"))
     assert copied == before != shared
-    for said in ("shallow-copy trap", "verdicts on", "until as good as scratch", "On this data", "by depth"):
+    assert any("over 2 seeds" in note and "and 2 pretrainings" in note for note in result["notes"])
+    for said in (
+        "shallow-copy trap",
+        "settings are guesses",
+        "verdicts on",
+        "until as good as scratch",
+        "On this data",
+        "by depth",
+    ):
         assert any(said in note for note in result["notes"]), said
     figures = {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
     wanted = {"results", "spread", "verdicts", "first layers", "depth", "time saved", "steps", "thaw", "freeze map"}
@@ -116,7 +128,7 @@ def test_all_pairs_have_a_verdict_each_and_stand_beside_the_other_network(no_dat
     notes = result["notes"]
     assert any("of 3:" in note and "false discovery rate" in note for note in notes)
     assert any("settings are guesses" in note for note in notes)
-    assert any(note.startswith("On this data") and "3 pairs" in note for note in notes)
+    assert any(note.startswith("On this data") and "of 3 pairs" in note and "nothing follows" in note for note in notes)
 
 
 @pytest.mark.slow

@@ -122,6 +122,24 @@ def test_unlabelled_pictures_are_counted_and_the_way_to_use_them_is_said(mine: P
     assert "4 pictures in unlabelled/ are free to pretrain on" in said and "unsupervised_pretraining" in said
 
 
+def test_a_source_that_was_pretrained_on_test_pictures_is_refused_or_counted(digits: Path, tmp_path, capsys) -> None:
+    data = at.ImageData.from_folder(digits, 64)
+    for name, images in (
+        ("honest", data.train.images),
+        ("leaky", np.concatenate([data.train.images, data.test.images[:5]])),
+    ):
+        task = at.Rotation(at.conv_backbone((64, 64, 3), (4,), seed=0), batch_size=4)
+        at.save_backbone(task.pretrain(images, budget="1steps"), tmp_path / name, task.pretraining.provenance)
+    words = ("dataset=folder", f"path={digits}")
+    assert image_classification(*words, f"source={tmp_path / 'leaky'}", validate=True) == 2
+    said = capsys.readouterr().err
+    assert f"pretrained on 5 of the {len(data.test)} test pictures" in said and said.count("\n") == 1
+    assert image_classification(*words, f"source={tmp_path / 'leaky'}", "allow_overlap=true", validate=True) == 0
+    assert "allowed by allow_overlap" in " ".join(capsys.readouterr().out.split())
+    assert image_classification(*words, f"source={tmp_path / 'honest'}", validate=True) == 0
+    assert "overlap" not in capsys.readouterr().out
+
+
 def empty(mine: Path) -> None:
     shutil.rmtree(mine)
     mine.mkdir()
@@ -176,6 +194,7 @@ def pickled(mine: Path) -> None:
         (pickled, ["source={mine}/model.h5"], "model.h5"),
         (None, ["labels=50"], "labels=50: class"),
         (None, ["labels=1"], "at least 2 of each class"),
+        (None, ["labels=2,2"], "labels=2,2: one of them stands there twice"),
         (None, ["size=64"], "size=64"),
         (None, ["pixel_range=1"], "two numbers, low,high"),
         (None, ["arms=prob"], "pixels, scratch, random_frozen, probe, probe_then_tune, full, gradual, and chosen"),

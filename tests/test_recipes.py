@@ -500,6 +500,23 @@ def test_the_task_of_ones_own_is_short() -> None:
     assert task.rstrip().count("\n") < 40
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["draws=0"], "draws=0"),
+        (["budgets=2,2"], "different budgets"),
+        (["budgets=0"], "1 or more"),
+        (["pretraining=often"], "'often'"),
+        (["pretraining=2Mtokens"], "photos are no tokens"),
+        (["unlabelled=here"], "goes with path=DIR"),
+        (["path={people}", "budgets=100"], "photos that are not tested"),
+    ],
+)
+def test_the_task_of_ones_own_is_refused_before_it_is_trained(words, said: str, people, capsys) -> None:
+    assert own_task(*(word.format(people=people[0]) for word in words), validate=True) == 2
+    assert said in (line := capsys.readouterr().err) and line.count("\n") == 1
+
+
 def test_the_task_of_ones_own_names_a_folder_that_is_missing(tmp_path: Path, capsys) -> None:
     assert own_task(f"path={tmp_path / 'nowhere'}", validate=True) == 2
     assert "nowhere" in (said := capsys.readouterr().err) and said.count("\n") == 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +42,77 @@ def test_a_quick_run_of_two_methods_leaves_one_table_a_pick_and_figures(tmp_path
     assert np.isfinite(features).all()
 
 
+class Bare:
+    """A run that keeps nothing but what it is told."""
+
+    seed = 0
+
+    def __init__(self, folder: Path = Path()) -> None:
+        self.folder = folder
+        self.notes: list[str] = []
+        self.rows: list[dict] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def add_rows(self, rows: list[dict]) -> None:
+        self.rows += rows
+
+    def callbacks(self, **labels: object) -> list[object]:
+        return []
+
+    def cell(self, key: str, compute):
+        return compute()
+
+    def stage(self, name: str):
+        return nullcontext()
+
+    def figure(self, name: str, figure: object) -> None:
+        pass
+
+
+def test_the_search_of_a_rate_knows_held_out_labels_and_no_test_picture() -> None:
+    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    config, data, run = own["Config"](labels=(100,), search=3), at.ImageData.digits(), Bare()
+    kind = own["kind_of"](config, data)
+    target = own["make_target"](config, run, data, kind)
+    target = dataclasses.replace(target, images=target.images[: target.num_seen], test=())  # there is none to use
+    best = own["searched_rate"](run, "rotation", kind, data, target, "120steps")
+    middle = own["METHODS"]["rotation"][1]
+    assert best in [middle * factor for factor in own["FACTORS"]]
+    assert "by labels held out" in run.notes[0] and "after 30 steps each" in run.notes[0]
+    (row,) = run.rows
+    assert row["metric"] == "seconds_search" and row["mean"] > 0
+
+
+def test_a_backbone_carries_which_pictures_it_has_seen(tmp_path: Path) -> None:
+    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    config, data = own["Config"](method=("rotation",), labels=(100,), length="3steps"), at.ImageData.digits()
+    kind, run = own["kind_of"](config, data), Bare(tmp_path)
+    backbone, record = own["pretrained"](
+        config, run, "rotation", kind, data, own["make_target"](config, run, data, kind)
+    )
+    at.save_backbone(backbone, tmp_path / "backbone", record)
+    assert at.pictures_seen(tmp_path / "backbone", data.train.images).all()
+    assert not at.pictures_seen(tmp_path / "backbone", data.test.images).any()
+    assert at.pictures_seen(tmp_path / "pretrained" / "rotation", data.train.images).all()
+
+
+def test_rates_are_searched_where_methods_are_compared() -> None:
+    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    searches, config = own["searches"], own["Config"]
+    assert searches(config(), ("gan", "rotation")) and not searches(config(), ("gan",))
+    assert searches(config(search=3, quick=True), ("gan",)) and not searches(config(quick=True), ("gan", "rotation"))
+    assert not searches(config(search=1), ("gan", "rotation"))
+
+
+def test_a_folder_is_no_digits_whatever_it_is_called() -> None:
+    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    digits = at.ImageData.digits()
+    assert own["kind_of"](own["Config"](), digits) is own["DIGITS"]
+    assert own["kind_of"](own["Config"](dataset="folder", path="digits"), digits) is own["PHOTOS"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -49,6 +122,13 @@ def test_a_quick_run_of_two_methods_leaves_one_table_a_pick_and_figures(tmp_path
         (["dataset=lfw"], "--data-root"),
         (["dataset=digits", "labels=5000"], "digits has"),
         (["draws=0"], "draws=0"),
+        (["search=2"], "Valid values: 0, 1, 3"),
+        (["method=gan,gan"], "method=gan,gan: one of them stands there twice"),
+        (["length=often"], "'often'"),
+        (["length=2Mtokens"], "pictures are no tokens"),
+        (["length=10min"], "length=10min with equal=epochs: write it as 20epochs"),
+        (["equal=seconds", "length=20epochs"], "with equal=seconds: write it as 10min"),
+        (["method=all", "length=2steps"], "needs 3 steps or more"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(words, said, capsys, monkeypatch) -> None:

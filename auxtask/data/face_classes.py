@@ -33,4 +33,5 @@ def lfw_image_data(root: str | Path, size: int = 64, least: int = 40, seed: int 
     known, others = everyone.with_at_least(least), everyone.with_at_most(least - 1)
     photos = LabelledImages(known.images(), known.labels, tuple(known.people))
     train, test = fixed_test_half(photos.labels, seed, names=photos.names)
-    return ImageData("lfw", photos.take(train), photos.take(test), others.images(), tuple(everyone.notes))
+    read = ImageData("lfw", photos.take(train), photos.take(test), others.images(), tuple(everyone.notes))
+    return read.without_test_copies()

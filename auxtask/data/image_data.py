@@ -10,28 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from auxtask.data.idx_files import read_idx_pair
-from auxtask.data.images import OnBad, fit_images, read_photos
+from auxtask.data.fashion_files import FASHION_NAMES, download_fashion, fashion_mnist_folder, read_fashion_part
+from auxtask.data.images import OnBad, fit_images, photo_digest, read_photos
 from auxtask.data.labelled_images import LabelledImages
 from auxtask.data.photo_sources import copies_to_drop, list_folder, list_photos, reading_notes
 from auxtask.data.splits import fixed_test_half
-from auxtask.framework import keras
 
-# Names without capitals or spaces, so that each is one word on a command line and in a file name.
-FASHION_NAMES = (
-    "t-shirt",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle-boot",
-)
-_FASHION_PARTS = {"train": "train", "test": "t10k"}
-_DEBIAN = Path("/usr/share/dataset-fashion-mnist")
 UNLABELLED = "unlabelled"
 
 
@@ -115,6 +99,27 @@ class ImageData:
             self, train=fitted(self.train), test=fitted(self.test), unlabelled=unlabelled, notes=(*self.notes, *notes)
         )
 
+    def without_test_copies(self) -> ImageData:
+        """Drop what equals a test picture, byte by byte, from training and from the unlabelled; a note counts it."""
+        tested = set(self.test.digests())
+        train, unlabelled = (
+            np.array([photo_digest(image.tobytes()) not in tested for image in images], bool)
+            for images in (self.train.images, self.unlabelled)
+        )
+        if train.all() and unlabelled.all():
+            return self
+        notes = [
+            f"{self.name}: {int((~fresh).sum())} {what} images dropped that are test images too"
+            for what, fresh in (("training", train), ("unlabelled", unlabelled))
+            if not fresh.all()
+        ]
+        return dataclasses.replace(
+            self,
+            train=self.train.take(np.flatnonzero(train)),
+            unlabelled=self.unlabelled[unlabelled],
+            notes=(*self.notes, *notes),
+        )
+
     def _changed(self, change: Callable[[LabelledImages], LabelledImages]) -> ImageData:
         return dataclasses.replace(self, train=change(self.train), test=change(self.test))
 
@@ -135,13 +140,13 @@ class ImageData:
         FileNotFoundError
             if there are none (and none may be, or could be, downloaded)
         ValueError
-            if a file is damaged, naming it
+            if a file is damaged or of another data set, naming it
         """
         folder = fashion_mnist_folder(root)
         if folder is not None:
-            parts = {part: read_idx_pair(*fashion_files(folder, part)) for part in _FASHION_PARTS}
+            parts = {part: read_fashion_part(folder, part) for part in ("train", "test")}
         elif download:
-            parts = _downloaded()
+            parts = download_fashion()
         else:
             wanted = Path(root or "DATA_ROOT") / "images" / "fashion_mnist"
             raise FileNotFoundError(
@@ -149,7 +154,7 @@ class ImageData:
                 "(--data-root or AUXTASK_DATA names the data root), or Debian's package dataset-fashion-mnist"
             )
         train, test = (LabelledImages(*parts[part], FASHION_NAMES) for part in ("train", "test"))
-        return cls("fashion_mnist", train, test, _none_like(train))
+        return cls("fashion_mnist", train, test, _none_like(train)).without_test_copies()
 
     @classmethod
     def digits(cls, test_fraction: float = 0.4, seed: int = 0) -> ImageData:
@@ -168,7 +173,8 @@ class ImageData:
         images = np.round(found.images * (255 / 16)).astype(np.uint8)[..., None]
         everything = LabelledImages(images, found.target, tuple(map(str, range(10))))
         train, test = fixed_test_half(everything.labels, seed, test_fraction, names=everything.names)
-        return cls("digits", everything.take(train), everything.take(test), _none_like(everything))
+        digits = cls("digits", everything.take(train), everything.take(test), _none_like(everything))
+        return digits.without_test_copies()
 
     @classmethod
     def small(cls, name: str = "auto", root: str | Path | None = None, seed: int = 0) -> ImageData:
@@ -195,7 +201,8 @@ class ImageData:
         if wanted or (name == "auto" and fashion_mnist_folder(root) is not None):
             return cls.fashion_mnist(root, download=wanted)
         note = "scikit-learn's digits, 8 x 8 pixels; for Fashion-MNIST give a data root with its files: --data-root"
-        return dataclasses.replace(cls.digits(seed=seed), notes=(note,))
+        digits = cls.digits(seed=seed)
+        return dataclasses.replace(digits, notes=(note, *digits.notes))
 
     @classmethod
     def from_folder(
@@ -203,7 +210,7 @@ class ImageData:
     ) -> ImageData:
         """Read a folder with one sub-folder of pictures per class, and `unlabelled/`, in any depth, without classes.
 
-        Exact copies of a picture are dropped, and unlabelled ones that are equal to a test picture.
+        Exact copies of a file are dropped; so is what is not tested and looks, decoded, like a picture that is.
 
         Parameters
         ----------
@@ -239,54 +246,13 @@ class ImageData:
         notes += [f"{folder}: {len(copies)} exact copies of other images dropped"] if copies else []
         everything = LabelledImages(images[rows], np.array([names.index(kept[i]) for i in rows]), names)
         train, test = fixed_test_half(everything.labels, seed, test_fraction, names=names, kind="class")
-        tested = {photos.digests[i] for i in rows[test]}
-        unlabelled, more = _read_unlabelled(folder / UNLABELLED, size, on_bad, tested)
-        return cls(folder.name, everything.take(train), everything.take(test), unlabelled, tuple([*notes, *more]))
-
-
-def fashion_mnist_folder(root: str | Path | None = None) -> Path | None:
-    """Find the folder with Fashion-MNIST's four official files; None if there is none."""
-    names = [file.name for part in ("train", "test") for file in fashion_files(Path(), part)]
-    under_root = [Path(root) / "images" / "fashion_mnist"] if root is not None else []
-    for folder in [*under_root, _DEBIAN, *sorted(_DEBIAN.glob("**/"))]:
-        # One of the four is enough to mean it: what is missing is then said, and not silently replaced by digits.
-        if any((folder / form).exists() for name in names for form in (name, name.removesuffix(".gz"))):
-            return folder
-    return None
-
-
-def fashion_files(folder: Path, part: str) -> tuple[Path, Path]:
-    """Give the official files of images and labels of a part, "train" or "test", gzipped unless only the other is."""
-
-    def one(kind: str) -> Path:
-        zipped = folder / f"{_FASHION_PARTS[part]}-{kind}-ubyte.gz"
-        plain = zipped.with_suffix("")
-        return plain if plain.exists() and not zipped.exists() else zipped
-
-    return one("images-idx3"), one("labels-idx1")
-
-
-def _downloaded() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    try:
-        train, test = keras.datasets.fashion_mnist.load_data()
-    except Exception as error:  # Keras raises a bare Exception where the network fails
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileNotFoundError(
-            f"no Fashion-MNIST in the data root or from Debian's package, and Keras cannot download it ({reason})"
-        ) from None
-    return {part: (x[..., None], y.astype(np.int64)) for part, (x, y) in (("train", train), ("test", test))}
+        others = read_photos(list_photos(folder / UNLABELLED), size, on_bad)
+        assert others.images is not None
+        notes += reading_notes(str(folder / UNLABELLED), others, size)
+        # Only now, so that which pictures are tested depends on the files alone, whatever the size.
+        read = cls(folder.name, everything.take(train), everything.take(test), others.images, tuple(notes))
+        return read.without_test_copies()
 
 
 def _none_like(images: LabelledImages) -> np.ndarray:
     return np.zeros((0, *images.images.shape[1:]), np.uint8)
-
-
-def _read_unlabelled(folder: Path, size: int, on_bad: OnBad, tested: set[bytes]) -> tuple[np.ndarray, list[str]]:
-    """Read pictures without labels, but for those that are tested on: they would be seen beforehand."""
-    photos = read_photos(list_photos(folder), size, on_bad)
-    assert photos.images is not None
-    fresh = np.array([digest not in tested for digest in photos.digests], bool)
-    notes = reading_notes(str(folder), photos, size)
-    if not fresh.all():
-        notes.append(f"{folder}: {int((~fresh).sum())} images dropped that are test images too")
-    return photos.images[fresh], notes

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from auxtask.backbones.allow_list import CustomLayers
 from auxtask.backbones.atomic_folder import DESCRIPTION
 from auxtask.backbones.description import read_description
 from auxtask.backbones.keras_files import KERAS_SUFFIXES, load_keras_file
 from auxtask.backbones.saving import MODEL_KINDS, load_backbone
+from auxtask.data.seen_pictures import were_seen
 from auxtask.deployment.photo_classifier import PHOTO_CLASSIFIER, PhotoClassifier
 from auxtask.deployment.text_classifier import TEXT_CLASSIFIER, TextClassifier
 
@@ -117,6 +120,30 @@ def people_seen(path: str | os.PathLike[str]) -> list[str] | None:
     provenance = provenance_of(path)
     data, validation = (_people_of(provenance.get(side)) for side in ("data", "validation"))
     return sorted({*data, *validation}) if data else None
+
+
+def pictures_seen(path: str | os.PathLike[str], images: np.ndarray) -> np.ndarray | None:
+    """Tell which of these pictures a saved model was pretrained on, byte by byte.
+
+    Parameters
+    ----------
+    path : path
+        As `load` takes it.
+    images : uint8 [n, height, width, channels]
+        As the model takes them.
+
+    Returns
+    -------
+    bool [n], or None if the file does not say
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `people_seen`.
+    """
+    data = provenance_of(path).get("data")
+    record = data.get("pictures") if isinstance(data, dict) else None
+    return were_seen(record, images) if isinstance(record, str) else None
 
 
 def _people_of(side: Any) -> list[str]:

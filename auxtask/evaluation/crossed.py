@@ -7,12 +7,15 @@ draws nor one over items has the right width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-__all__ = ["CrossedMean", "crossed_mean"]
+from auxtask.evaluation.statistics import Interval, t_interval
+
+__all__ = ["CrossedMean", "crossed_mean", "draws_mean"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,17 @@ def crossed_mean(table: np.ndarray, pretrainings: int = 1) -> CrossedMean:
         freedom = squared**2 / (independent**2 / freedom + shared**2 / (pretrainings - 1))
     error, freedom = squared**0.5, max(1.0, freedom)
     return CrossedMean(mean, draw_variance, item_variance, of_rest, error, freedom, num_draws, num_items)
+
+
+def draws_mean(values: Sequence[float], pretrainings: int = 1) -> Interval:
+    """Give the mean over draws with a 95 % interval over other draws and, where they share some, other pretrainings.
+
+    That of `crossed_mean` for items that are all alike; with one pretraining `t_interval`.
+    """
+    if pretrainings == 1 or len(values) < 2:
+        return t_interval(values)
+    table = np.repeat(np.asarray(values, np.float64)[:, None], 2, axis=1)
+    return Interval(*map(float, (t_interval(values).mean, *crossed_mean(table, pretrainings).interval())))
 
 
 def _between_pretrainings(by_draw: np.ndarray, pretrainings: int) -> tuple[float, float, float]:

@@ -2,52 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from auxtask.evaluation.statistics import paired_differences, t_interval
+import numpy as np
 
-__all__ = ["gap_sentence"]
+from auxtask.evaluation.class_pairs import pairs_mean
+from auxtask.evaluation.crossed import crossed_mean
+from auxtask.evaluation.statistics import Interval
+
+__all__ = ["gap_over_pairs", "gap_over_seeds"]
 
 
-def gap_sentence(gains: Mapping[str, Sequence[float]], over: str, reached: Mapping[str, float]) -> str:
-    """Compare two kinds of network by what reuse gained each over the same network from scratch.
+def gap_over_seeds(
+    gains: Mapping[str, np.ndarray], reached: Mapping[str, float], pretrainings: Mapping[str, int]
+) -> str:
+    """Compare two kinds of network by what reuse gained each over the same network from scratch, on one task.
 
-    The sentence ends with what each reached, since a network that is worse from scratch has more to gain.
+    The interval takes seeds, test items and pretrained networks as random, see `crossed_mean`. The sentence ends with
+    what each reached, since a network that is worse from scratch has more to gain.
 
     Parameters
     ----------
-    gains : mapping of the network's name to its gains, two of them
-        Accuracy with reuse minus accuracy from scratch, paired: of the same draws, or of the same pairs of classes. The
-        first is the one of which more is expected.
-    over : str
-        What the interval is over, plural: "draws".
+    gains : mapping of the network's name to float [num_draws, num_test], two of them
+        As `paired_right` gives, of the same draws and test items. The first is the one of which more is expected.
+    reached : mapping of the same names to float
+        Mean accuracy with reuse.
+    pretrainings : mapping of the same names to int
+        Over how many pretrained networks the draws rotate. Of several that are not as many, one must be 1: of other
+        networks of that kind the interval then says nothing, and the sentence says so.
+
+    Raises
+    ------
+    ValueError
+        Not two networks, other names, tables of different shapes, or numbers of pretrainings that do not fit.
+    """
+    _check_names(gains, reached, pretrainings)
+    first, second = gains.values()
+    if np.shape(first) != np.shape(second):
+        shapes = ", ".join(f"{name} {np.shape(table)}" for name, table in gains.items())
+        raise ValueError(f"the gains are not paired: {shapes}")
+    counts = set(pretrainings.values())
+    if len(counts - {1}) > 1:
+        raise ValueError(f"draws of both networks must rotate together, not over {pretrainings}")
+    table = np.subtract(first, second, dtype=np.float64)
+    over = f"{len(table)} seed{'s' * (len(table) > 1)}, {table.shape[1]:,} test images"
+    over += f" and {max(counts)} pretrainings" if max(counts) > 1 else ""
+    interval = Interval(float(table.mean()), None, None)
+    if len(table) > 1:
+        interval = Interval(interval.mean, *crossed_mean(table, max(counts)).interval())
+    single = " and ".join(name for name, count in pretrainings.items() if count == 1)
+    more = f" All seeds of {single} share one pretraining: of others nothing is said." if single else ""
+    return _sentence({name: float(np.mean(own)) for name, own in gains.items()}, reached, over, interval) + more
+
+
+def gap_over_pairs(gains: Mapping[str, Mapping[tuple[str, ...], float]], reached: Mapping[str, float]) -> str:
+    """Compare two kinds of network as `gap_over_seeds` does, over pairs of classes; `pairs_mean` gives the interval.
+
+    Parameters
+    ----------
+    gains : mapping of the network's name to (mapping of pair of classes to gain), two of them
+        Accuracy with reuse minus accuracy from scratch. The first is the one of which more is expected.
     reached : mapping of the same names to float
         Mean accuracy with reuse.
 
     Raises
     ------
     ValueError
-        Not two networks, other names, or different numbers of gains.
+        Not two networks, other names, or other pairs.
     """
-    if set(reached) != set(gains):
-        raise ValueError(f"gains are of {', '.join(gains)}, what was reached of {', '.join(reached)}")
+    _check_names(gains, reached)
+    first, second = gains.values()
+    if first.keys() != second.keys():
+        raise ValueError(f"the gains are not paired: {len(first)} and {len(second)} pairs, not the same")
+    interval = pairs_mean({pair: gain - second[pair] for pair, gain in first.items()})
+    num_classes = len({name for pair in first for name in pair})
+    over = f"{len(first)} pairs of {num_classes} classes"
+    return _sentence({name: float(np.mean([*own.values()])) for name, own in gains.items()}, reached, over, interval)
+
+
+def _check_names(gains: Mapping[str, object], *others: Mapping[str, object]) -> None:
+    for other in others:
+        if set(other) != set(gains):
+            raise ValueError(f"gains are of {', '.join(gains)}, other numbers of {', '.join(other)}")
     if len(gains) != 2:
         raise ValueError(f"two networks are compared, not {len(gains)}")
-    (better, first), (worse, second) = gains.items()
-    if len(first) != len(second):
-        raise ValueError(f"{better} has {len(first)} gains, {worse} {len(second)}: they are not paired")
-    mean, low, high = t_interval(paired_differences(first, second))
-    each = ", ".join(f"{name} nets {100 * sum(own) / len(own):+.2f} points" for name, own in gains.items())
+
+
+def _sentence(gains: Mapping[str, float], reached: Mapping[str, float], over: str, interval: Interval) -> str:
+    better, worse = gains
+    each = ", ".join(f"{name} nets {100 * gain:+.2f} points" for name, gain in gains.items())
     levels = " and ".join(f"{name} nets {100 * reached[name]:.2f} %" for name in gains)
     opening = f"reuse gained {each} over scratch and brought {levels}"
+    mean, low, high = interval
     if low is None or high is None:
-        return f"On this data {opening}; one of the {over} only, so nothing follows."
-    interval = f"(95 % interval over {len(first)} {over}: {100 * low:+.2f} to {100 * high:+.2f})"
+        return f"On this data {opening}; of {over} there is no interval, so nothing follows."
+    bounds = f"(95 % interval over {over}: {100 * low:+.2f} to {100 * high:+.2f})"
     if low > 0 or high < 0:
         how = "worse" if low > 0 else "better"
-        size = f"{100 * abs(mean):.2f} points {interval}"
+        size = f"{100 * abs(mean):.2f} points {bounds}"
         return f"On this data {worse} nets transfer {how} than {better} nets, by {size}: {opening}."
     return (
         f"On this data it is not shown that {worse} nets transfer worse than {better} nets: {opening}, a difference of "
-        f"{100 * mean:+.2f} points {interval}."
+        f"{100 * mean:+.2f} points {bounds}."
     )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from auxtask.evaluation.classification import rank1, rank1_per_person
-from auxtask.evaluation.statistics import paired_differences, t_interval
+from auxtask.evaluation.crossed import draws_mean
+from auxtask.evaluation.statistics import paired_differences
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -122,7 +123,7 @@ class Results:
 
         table = Table(
             title=f"{self.metric} in % at {self.budget_unit}",
-            caption=f"95 % t intervals over label draws ({self._num_draws()})",
+            caption=f"95 % t intervals over {self._what_is_random()}",
         )
         table.add_column("arm", no_wrap=True)
         columns = dict(beside or {})
@@ -249,7 +250,7 @@ class Results:
 
     def _make_row(self, arm: str, budget: int, metric: str, values: list[float]) -> dict[str, Any]:
         variant = {} if self._variant is None else {"variant": self._variant}
-        mean, low, high = t_interval(values)
+        mean, low, high = draws_mean(values, self._pretrainings)
         return {
             "arm": arm,
             "budget": budget,
@@ -263,8 +264,8 @@ class Results:
         }
 
     def _make_notes(self) -> list[str]:
-        given = "one pretraining" if self._pretrainings == 1 else f"{self._pretrainings} pretrainings in turn"
-        notes = [f"intervals: 95 % t over label draws ({self._num_draws()}), {given}"]
+        given = ", one pretraining" if self._pretrainings == 1 else ""
+        notes = [f"intervals: 95 % t over {self._what_is_random()}{given}"]
         for budget, names in self.picks.items():
             counts = Counter(names)
             listed = ", ".join(
@@ -273,6 +274,10 @@ class Results:
             )
             notes.append(f"chosen at {budget} {self.budget_unit}: {listed}, without test labels")
         return notes
+
+    def _what_is_random(self) -> str:
+        shared = f" and {self._pretrainings} pretrainings, in turn" if self._pretrainings > 1 else ""
+        return f"label draws ({self._num_draws()}){shared}"
 
     def _num_draws(self) -> str:
         counts = {arm: 1 + max(c.draw for c in self._cells if c.arm == arm) for arm in self.arms}

@@ -161,7 +161,7 @@ def chosen_arm(
 
     Of the families, the one whose best classifier cross-validates best. Arms that are costly to train are then weighed
     on one held-out quarter of the labels against what cross-validation picks on the other three, and have to be better
-    by more than a standard error.
+    by more than a standard error. With fewer than three labels of a class they are not weighed, and not chosen.
 
     Parameters
     ----------
@@ -179,7 +179,8 @@ def chosen_arm(
         if every:
             safe = [key for key in every if key[0] == preferred]
             best, _ = best_classifier(every, train.items, train.labels, safe)
-            if not rivals:
+            # Of two labels of a class a quarter would leave one, and then nothing can be picked.
+            if not rivals or np.unique(train.labels, return_counts=True)[1].min() < 3:
                 return best
             # It picks family and setting as the others do theirs, without the quarter.
             rivals, cheap = {best: _best_of(every, safe), **rivals}, [best]

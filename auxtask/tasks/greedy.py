@@ -10,6 +10,7 @@ import numpy as np
 
 from auxtask.framework import keras
 from auxtask.tasks.auxiliary_task import AuxiliaryTask
+from auxtask.tasks.frozen_codes import frozen_codes
 from auxtask.tasks.image_task import ImageTask
 from auxtask.tasks.pretraining import Pretraining, in_steps, provenance
 from auxtask.training.budget import parse_budget
@@ -17,8 +18,6 @@ from auxtask.transfer.cutting import cut_at, prefix, suffix
 from auxtask.transfer.freezing import freeze, frozen_groups, unfreeze
 from auxtask.transfer.groups import layer_groups
 from auxtask.transfer.ledger import Ledger
-
-_BATCH = 500
 
 
 def layer_parts(encoder: keras.Model) -> dict[str, keras.Model]:
@@ -36,9 +35,9 @@ class GreedyTask(ImageTask):
     """A task whose `pretrain` trains the encoder's layer groups one by one, and then, if asked, all at once.
 
     Each group is trained by a task of its own on the codes that the groups below give, which are frozen then (by
-    `auxtask.freeze`, and a ledger proves it) and computed once (Bengio et al., "Greedy Layer-Wise Training of Deep
-    Networks", 2007). The task itself is the unfolded network: its `batch_loss` is that of joint tuning. What inherits
-    from this calls `stack`.
+    `auxtask.freeze`, and a ledger proves it) and computed once, or anew for each batch where they are too many to hold
+    (Bengio et al., "Greedy Layer-Wise Training of Deep Networks", 2007). The task itself is the unfolded network: its
+    `batch_loss` is that of joint tuning. What inherits from this calls `stack`.
 
     Attributes
     ----------
@@ -113,22 +112,24 @@ class GreedyTask(ImageTask):
     def _train_layers(
         self,
         budgets: _Shares,
-        codes: np.ndarray,
-        of_validation: np.ndarray | None,
+        data: np.ndarray,
+        validation: np.ndarray | None,
         rows: list[dict[str, Any]],
         settings: Mapping[str, Any],
     ) -> list[dict[str, Any]]:
         self.ledger = Ledger()
+        below: keras.Model | None = None
         for name, task in self.layer_tasks.items():
+            codes, of_validation = (
+                part if below is None or part is None else frozen_codes(part, below) for part in (data, validation)
+            )
             self.ledger.snapshot(self.encoder)
             task.pretrain(codes, of_validation, budgets.next(), history=rows, **settings)
             assert task.pretraining is not None
             rows = _named(task.pretraining.history, len(rows), name)
             self.ledger.check(self.encoder, phase=name)
             freeze(self.encoder, upto=name)
-            codes = task.encoder.predict(codes, batch_size=_BATCH, verbose=0)
-            if of_validation is not None:
-                of_validation = task.encoder.predict(of_validation, batch_size=_BATCH, verbose=0)
+            below = prefix(self.encoder, cut_at(self.encoder, name))
         return rows
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from auxtask.data.image_batches import image_batches
+from auxtask.data.seen_pictures import seen_record
 from auxtask.framework import keras, tf
 from auxtask.tasks.auxiliary_task import AuxiliaryTask
 
@@ -49,10 +50,10 @@ class ImageTask(AuxiliaryTask):
         return max(1, len(data) // self.batch_size)
 
     def facts(self, data: np.ndarray, validation: np.ndarray | None) -> dict[str, Any]:
-        """Give batch size, augmentation and number of pictures."""
+        """Give batch size, augmentation, number of pictures, and which they were."""
         return {
             "batch_size": self.batch_size,
             "augment": None if self.augment is None else repr(self.augment),
-            "data": {"num_images": len(data), "shape": list(data.shape[1:])},
+            "data": {"num_images": len(data), "shape": list(data.shape[1:]), "pictures": seen_record(data)},
             "validation": None if validation is None else {"num_images": len(validation)},
         }

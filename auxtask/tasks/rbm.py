@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from auxtask.data.image_batches import row_batches, with_seeds
+from auxtask.data.image_batches import with_seeds
 from auxtask.framework import keras, tf
 from auxtask.tasks.auxiliary_task import AuxiliaryTask, MeanValues
+from auxtask.tasks.frozen_codes import Codes, code_batches
 
 _MOST_ROWS = 10_000  # that are looked at before training, and compared in free energy
 
@@ -70,15 +71,15 @@ class Rbm(AuxiliaryTask):
         self._state = SimpleNamespace(persistent=persistent, chains=None, reference=None)
         self.built = True
 
-    def batches(self, data: np.ndarray, seed: int) -> tf.data.Dataset:
+    def batches(self, data: Codes, seed: int) -> tf.data.Dataset:
         """Make endless batches: rows, and a seed for what is drawn."""
-        return with_seeds(row_batches(data, self.batch_size, seed), seed)
+        return with_seeds(code_batches(data, self.batch_size, seed), seed)
 
-    def num_batches(self, data: np.ndarray) -> int:
+    def num_batches(self, data: Codes) -> int:
         """Count the batches of one pass."""
         return max(1, len(data) // self.batch_size)
 
-    def prepare(self, data: np.ndarray, validation: np.ndarray | None, seed: int) -> None:
+    def prepare(self, data: Codes, validation: Codes | None, seed: int) -> None:
         """Fit scale and visible biases to the first data, start the chains at data, refuse what cannot be visible.
 
         Raises
@@ -151,7 +152,7 @@ class Rbm(AuxiliaryTask):
                 visible = tf.cast(tf.random.stateless_uniform(tf.shape(mean), seed + 2 * step + 1) < mean, tf.float32)
         return visible
 
-    def measure(self, validation: np.ndarray) -> MeanValues:
+    def measure(self, validation: Codes) -> MeanValues:
         """Give the means of what is logged, and the free-energy gap."""
         found = MeanValues(super().measure(validation).metrics())
         if self._state.reference is not None:
@@ -159,7 +160,7 @@ class Rbm(AuxiliaryTask):
             found["free_energy_gap"] = of_data - of_reference
         return found
 
-    def facts(self, data: np.ndarray, validation: np.ndarray | None) -> dict[str, Any]:
+    def facts(self, data: Codes, validation: Codes | None) -> dict[str, Any]:
         """Give what kind of machine it was, and how it dreamt."""
         kind = {"visible": "gaussian" if self.gaussian else "bernoulli", "num_hidden": self.dense.units}
         return kind | {
@@ -169,7 +170,7 @@ class Rbm(AuxiliaryTask):
             "num_rows": len(data),
         }
 
-    def _mean_energy(self, rows: np.ndarray) -> float:
+    def _mean_energy(self, rows: Codes) -> float:
         some = tf.cast(rows[:_MOST_ROWS], tf.float32)
         return float(tf.reduce_mean(self.free_energy(self.visible(some))))
 

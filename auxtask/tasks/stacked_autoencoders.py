@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from auxtask.data.image_batches import row_batches, with_seeds
+from auxtask.data.image_batches import with_seeds
 from auxtask.framework import keras, tf
 from auxtask.tasks.autoencoder import Autoencoder
 from auxtask.tasks.auxiliary_task import AuxiliaryTask
+from auxtask.tasks.frozen_codes import Codes, code_batches
 from auxtask.tasks.greedy import GreedyTask, layer_parts
 
 
@@ -15,7 +14,7 @@ class StackedAutoencoders(GreedyTask, Autoencoder):
     """Train a small autoencoder for each layer group in turn; together they unfold into one `Autoencoder`.
 
     Greedy layer-wise training (Bengio et al., "Greedy Layer-Wise Training of Deep Networks", 2007), with `noise` that
-    of Vincent et al., "Stacked Denoising Autoencoders" (2010). Codes are held in memory: of feature maps that is much.
+    of Vincent et al., "Stacked Denoising Autoencoders" (2010).
 
     Parameters
     ----------
@@ -79,11 +78,11 @@ class LayerAutoencoder(AuxiliaryTask):
         self.decoder, self.noise, self.batch_size, self.of_pixels = decoder, noise, batch_size, of_pixels
         self.built = True
 
-    def batches(self, data: np.ndarray, seed: int) -> tf.data.Dataset:
+    def batches(self, data: Codes, seed: int) -> tf.data.Dataset:
         """Make endless batches: rows, and a seed for their noise."""
-        return with_seeds(row_batches(data, self.batch_size, seed), seed)
+        return with_seeds(code_batches(data, self.batch_size, seed), seed)
 
-    def num_batches(self, data: np.ndarray) -> int:
+    def num_batches(self, data: Codes) -> int:
         """Count the batches of one pass."""
         return max(1, len(data) // self.batch_size)
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from auxtask.data import image_data
-from auxtask.data.image_data import FASHION_NAMES, ImageData
+from auxtask.data import fashion_files
+from auxtask.data.fashion_files import FASHION_NAMES
+from auxtask.data.image_data import ImageData
 from auxtask.data.labelled_images import LabelledImages
 
 RANDOM = np.random.default_rng(0)
@@ -34,6 +35,7 @@ def write_fashion(root: Path, counts: dict[str, int], zipped: bool = True) -> Pa
     for part, count in counts.items():
         labels = np.arange(count, dtype=np.uint8) % 10
         images = np.repeat(labels, 784).reshape(count, 28, 28)
+        images[:, 0, 0] = images[:, 0, 0] if part == "t10k" else 255  # no test picture is a training picture
         for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
             head = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
             path = folder / f"{part}-{kind}-ubyte{'.gz' if zipped else ''}"
@@ -43,7 +45,7 @@ def write_fashion(root: Path, counts: dict[str, int], zipped: bool = True) -> Pa
 
 @pytest.fixture(autouse=True)
 def no_debian(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(image_data, "_DEBIAN", tmp_path / "no-debian")
+    monkeypatch.setattr(fashion_files, "_DEBIAN", tmp_path / "no-debian")
 
 
 @given(st.permutations(["a", "b", "c", "d"]), st.integers(1, 4))
@@ -110,7 +112,7 @@ def test_the_official_files_are_read_from_a_data_root(tmp_path: Path, zipped: bo
 
 
 def test_debians_files_are_found_without_a_data_root(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(image_data, "_DEBIAN", write_fashion(tmp_path, {"train": 20, "t10k": 10}).parent)
+    monkeypatch.setattr(fashion_files, "_DEBIAN", write_fashion(tmp_path, {"train": 20, "t10k": 10}).parent)
     assert len(ImageData.fashion_mnist().train) == 20
 
 
@@ -123,12 +125,29 @@ def test_keras_downloads_only_when_asked_and_its_failure_is_one_line(tmp_path: P
     def fail():
         raise Exception("URL fetch failure on somewhere")
 
-    monkeypatch.setattr(image_data.keras.datasets.fashion_mnist, "load_data", fail)
+    monkeypatch.setattr(fashion_files.keras.datasets.fashion_mnist, "load_data", fail)
     with pytest.raises(FileNotFoundError, match="cannot download it .URL fetch failure"):
         ImageData.fashion_mnist(tmp_path, download=True)
     images, labels = np.zeros((10, 28, 28), np.uint8), np.arange(10, dtype=np.uint8)
-    monkeypatch.setattr(image_data.keras.datasets.fashion_mnist, "load_data", lambda: ((images, labels),) * 2)
+    parts = ((images + 1, labels), (images, labels))
+    monkeypatch.setattr(fashion_files.keras.datasets.fashion_mnist, "load_data", lambda: parts)
     assert ImageData.fashion_mnist(download=True).train.images.shape == (10, 28, 28, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "said"),
+    [
+        ("t10k-labels-idx1-ubyte.gz", np.arange(10, 20), "label 19, but Fashion-MNIST has 10 classes"),
+        ("t10k-images-idx3-ubyte.gz", np.zeros((10, 8, 8)), "images of 8 x 8, but Fashion-MNIST's are 28 x 28"),
+    ],
+)
+def test_a_file_of_another_data_set_is_named(tmp_path: Path, name: str, array: np.ndarray, said: str) -> None:
+    folder = write_fashion(tmp_path, {"train": 20, "t10k": 10})
+    head = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
+    (folder / name).write_bytes(gzip.compress(head + array.astype(np.uint8).tobytes()))
+    with pytest.raises(ValueError, match=said) as raised:
+        ImageData.fashion_mnist(tmp_path)
+    assert str(raised.value).startswith(str(folder / name))
 
 
 def test_a_missing_file_among_the_four_is_named(tmp_path: Path) -> None:
@@ -175,7 +194,32 @@ def test_copies_are_dropped_and_test_pictures_do_not_stay_among_the_unlabelled(t
     assert len(data.train) + len(data.test) == 8
     assert len(data.unlabelled) == 4
     assert any("1 exact copies" in note for note in data.notes)
-    assert any("2 images dropped that are test images too" in note for note in data.notes)
+    assert any("2 unlabelled images dropped that are test images too" in note for note in data.notes)
+
+
+def test_a_test_picture_written_anew_is_found_by_its_pixels(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"cat": 4, "dog": 8, "unlabelled": 2})
+    before = ImageData.from_folder(folder, size=12)
+    tested = Image.fromarray(before.test.images[0])
+    (folder / "unlabelled" / "deep").mkdir()
+    tested.save(folder / "unlabelled" / "deep" / "anew.bmp")
+    after = ImageData.from_folder(folder, size=12)
+    np.testing.assert_array_equal(after.test.images, before.test.images)
+    np.testing.assert_array_equal(after.unlabelled, before.unlabelled)
+    assert any("1 unlabelled images dropped that are test images too" in note for note in after.notes)
+
+
+def test_training_pictures_that_are_test_pictures_are_dropped_whatever_their_class() -> None:
+    train, test = (pictures(np.arange(12) % 3, ("a", "b", "c")) for _ in range(2))
+    images = train.images.copy()
+    images[[2, 7]] = test.images[[0, 5]]
+    train = LabelledImages(images, train.labels, train.names)
+    found = ImageData("mine", train, test, test.images[3:6], ("read",)).without_test_copies()
+    np.testing.assert_array_equal(found.train.images, np.delete(images, [2, 7], axis=0))
+    np.testing.assert_array_equal(found.train.labels, np.delete(train.labels, [2, 7]))
+    assert found.test is test and found.unlabelled.shape == (0, 8, 8, 1)
+    assert found.notes[0] == "read" and "2 training images" in found.notes[1] and "3 unlabelled" in found.notes[2]
+    assert found.without_test_copies() is found
 
 
 def test_folders_that_are_no_data_are_refused_by_name(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_draws_go_round_over_the_arms_and_right_answers_are_paired() -> None:
     assert given == [0, 1, 0, 1, 0]
     odd = np.where(TEST.labels == 1, 1, -1)
     np.testing.assert_array_equal(paired_right(results, "turns", 4), [0 * odd, odd, 0 * odd, odd, 0 * odd])
-    assert any("2 pretrainings in turn" in note for note in results.notes)
+    assert any("2 pretrainings, in turn" in note for note in results.notes)
 
 
 def test_fewer_draws_of_one_arm_leave_those_that_both_have() -> None:

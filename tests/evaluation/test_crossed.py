@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auxtask.evaluation.crossed import crossed_mean
+from auxtask.evaluation.crossed import crossed_mean, draws_mean
 from auxtask.evaluation.statistics import t_interval
 
 
@@ -128,6 +128,17 @@ def test_the_shared_part_is_that_of_statistics_by_hand() -> None:
     by_network = [values[i::3].mean() for i in range(3)]
     assert found.error == pytest.approx(np.std(by_network, ddof=1) / 3**0.5, rel=0.02)
     assert found.degrees == pytest.approx(2, rel=0.3)
+
+
+def test_a_mean_over_draws_counts_shared_networks_and_is_else_students() -> None:
+    values = [3.0, 0.0, -3.0, 3.2, 0.1, -2.9, 2.9, -0.1, -3.1]
+    assert draws_mean(values) == t_interval(values)
+    assert draws_mean(values[:1], 3) == (3.0, None, None)
+    np.testing.assert_allclose(draws_mean(values[:3], 3), t_interval(values[:3]))  # a network for each draw
+    mean, low, high = draws_mean(values, 3)
+    by_network = [np.mean(values[i::3]) for i in range(3)]
+    assert mean == pytest.approx(0.0111, abs=1e-3) and low is not None and high is not None
+    assert high - low > 0.9 * np.ptp(t_interval(by_network)[1:]) > 2 * np.ptp(t_interval(values)[1:])
 
 
 def test_the_detectable_mean_is_found_four_times_in_five() -> None:

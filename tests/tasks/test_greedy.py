@@ -10,6 +10,9 @@ from auxtask.backbones.small_nets import conv_backbone, dense_backbone, rbm_back
 from auxtask.data.image_data import ImageData
 from auxtask.deployment.loading import load
 from auxtask.framework import keras
+from auxtask.tasks import frozen_codes
+from auxtask.tasks.auxiliary_task import AuxiliaryTask
+from auxtask.tasks.frozen_codes import FrozenCodes
 from auxtask.tasks.greedy import GreedyTask, _Shares, layer_parts
 from auxtask.tasks.stacked_autoencoders import StackedAutoencoders
 from auxtask.tasks.stacked_rbms import StackedRbms
@@ -90,6 +93,35 @@ def test_each_layer_trains_while_those_below_stay_equal_to_the_bit(kind: str, tm
     loaded = load(tmp_path / "backbone")
     np.testing.assert_array_equal(loaded.predict(DIGITS, verbose=0), task.encoder.predict(DIGITS, verbose=0))
     assert layer_groups(loaded).names == (first, second)
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_codes_that_are_too_many_to_hold_are_made_batch_by_batch_and_teach_the_same(kind: str, monkeypatch) -> None:
+    def trained(most_bytes: int) -> tuple[list[np.ndarray], list[type]]:
+        monkeypatch.setattr(frozen_codes, "_MOST_BYTES", most_bytes)
+        task, seen = TASKS[kind](), []
+
+        def watch(part: AuxiliaryTask) -> None:
+            batches = part.batches
+            monkeypatch.setattr(part, "batches", lambda data, seed: seen.append(type(data)) or batches(data, seed))
+
+        for part in task.layer_tasks.values():
+            watch(part)
+        task.pretrain(DIGITS[:90], DIGITS[90:], "8steps", 1e-3, seed=3)
+        return task.encoder.get_weights(), seen
+
+    (held, of_held), (streamed, of_streamed) = trained(2**20), trained(0)
+    assert FrozenCodes not in of_held and FrozenCodes in of_streamed
+    assert of_streamed[0] is np.ndarray and of_streamed[-1] is FrozenCodes  # the first layer learns from the pictures
+    for one, other in zip(held, streamed, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_codes_know_what_they_would_take_before_they_are_made() -> None:
+    below = conv_backbone((8, 8, 1), (4, 6), seed=0)
+    codes = FrozenCodes(DIGITS, below)
+    assert codes.num_bytes == codes[:].nbytes
+    np.testing.assert_array_equal(codes[np.array([5, 2])], below.predict(DIGITS[[5, 2]], verbose=0))
 
 
 def test_the_same_seed_gives_the_same_encoder_to_the_bit() -> None:

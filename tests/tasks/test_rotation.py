@@ -41,7 +41,8 @@ def test_it_learns_to_tell_pictures_that_are_brighter_at_the_top() -> None:
     assert task.pretraining.history[-1]["val_accuracy"] > 0.8  # chance: 0.25
     record = task.pretraining.provenance
     assert record["task"] == "Rotation" and record["batch_size"] == 20
-    assert record["data"] == {"num_images": 40, "shape": [12, 12, 1]}
+    seen = record["data"].pop("pictures")
+    assert record["data"] == {"num_images": 40, "shape": [12, 12, 1]} and len(seen) == 428  # 8 bytes each, as text
 
 
 def test_pictures_that_are_not_square_are_refused() -> None:
