@@ -14,6 +14,7 @@ import numpy as np
 from tokenizers import Tokenizer, models
 
 from auxtask.data.special_tokens import SPECIAL, read_settings, special_name
+from auxtask.data.vocabulary_files import read_vocabulary
 from auxtask.data.whole_paths import whole_folder
 from auxtask.data.wordpiece import bert_tokenizer, train_wordpiece
 
@@ -98,34 +99,26 @@ class TextTokenizer:
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> TextTokenizer:
-        """Read the tokenizer of a checkpoint's folder: `tokenizer.json`, else BERT's `vocab.txt`. Nothing is unpickled.
+        """Read the tokenizer of a checkpoint's folder: `tokenizer.json`, else BERT's or RoBERTa's vocabulary files.
+
+        BERT's is `vocab.txt`, RoBERTa's are `vocab.json` and `merges.txt`. Nothing is unpickled.
 
         Raises
         ------
         FileNotFoundError
-            if the folder has neither
+            if the folder has none of them
         ValueError
-            if the file is damaged, or lacks a special token
+            if a file is damaged, or lacks a special token
         """
         place = Path(folder)
         settings = read_settings(place / "tokenizer_config.json")
-        if (place / "tokenizer.json").is_file():
-            try:
-                return cls(Tokenizer.from_file(str(place / "tokenizer.json")), settings)
-            except Exception as error:  # the Rust library raises plain Exception
-                raise ValueError(f"{place / 'tokenizer.json'}: cannot be used ({error})") from None
-        if not (place / "vocab.txt").is_file():
-            raise FileNotFoundError(f"{place}: no tokenizer here (expected tokenizer.json or vocab.txt)")
+        file = place / "tokenizer.json"
+        if not file.is_file():
+            return cls(read_vocabulary(place, settings), settings)
         try:
-            tokens = (place / "vocab.txt").read_text("utf-8").split("\n")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{place / 'vocab.txt'}: not UTF-8 (at byte {error.start + 1})") from None
-        vocabulary = {token.rstrip("\r"): number for number, token in enumerate(tokens) if token}
-        try:
-            tokenizer = bert_tokenizer(vocabulary, bool(settings.get("do_lower_case", True)))
-            return cls(tokenizer, settings)
-        except ValueError as error:
-            raise ValueError(f"{place / 'vocab.txt'}: {error}") from None
+            return cls(Tokenizer.from_file(str(file)), settings)
+        except Exception as error:  # the Rust library raises plain Exception
+            raise ValueError(f"{file}: cannot be used ({error})") from None
 
     def save(self, folder: str | os.PathLike[str], max_length: int = 512) -> Path:
         """Write the JSON files from which `load` and transformers' `AutoTokenizer` read it again.

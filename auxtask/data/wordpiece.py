@@ -13,8 +13,21 @@ from auxtask.data.special_tokens import SPECIAL
 _MOST_LETTERS = 1000
 
 
-def bert_tokenizer(vocabulary: dict[str, int], lowercase: bool) -> Tokenizer:
+def bert_tokenizer(
+    vocabulary: dict[str, int], lowercase: bool, strip_accents: bool | None = None, split_chinese: bool = True
+) -> Tokenizer:
     """Put BERT's rules round a WordPiece vocabulary.
+
+    Parameters
+    ----------
+    vocabulary
+        each token's number
+    lowercase
+        also strips accents, unless `strip_accents` says otherwise
+    strip_accents
+        None: as `lowercase`
+    split_chinese
+        each Chinese character is a word
 
     Raises
     ------
@@ -22,7 +35,9 @@ def bert_tokenizer(vocabulary: dict[str, int], lowercase: bool) -> Tokenizer:
         if [CLS] or [SEP] is not in it
     """
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=SPECIAL["unk"]))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.normalizer = normalizers.BertNormalizer(
+        lowercase=lowercase, strip_accents=strip_accents, handle_chinese_chars=split_chinese
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     tokenizer.add_special_tokens([name for name in SPECIAL.values() if name in vocabulary])

@@ -89,6 +89,83 @@ def test_vocab_txt_alone_is_enough(trained: TextTokenizer, tmp_path: Path) -> No
     assert bare.special_ids.tolist() == trained.special_ids.tolist()
 
 
+@pytest.mark.parametrize("name", ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"do_lower_case": True},
+        {"do_lower_case": False},
+        {"do_lower_case": True, "strip_accents": False, "tokenize_chinese_chars": False},
+    ],
+)
+def test_vocab_txt_goes_by_the_settings_beside_it(name: str, settings: dict, tmp_path: Path) -> None:
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] a the The in text cafe caf\u00e9 wasn ' t it , ? was great GREAT and"
+    words += " \u65e5 \u672c \u65e5\u672c"
+    (tmp_path / "vocab.txt").write_text("\n".join(words.split()) + "\n", "utf-8")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    plain = getattr(transformers, name).from_pretrained(tmp_path)
+    ours = TextTokenizer.load(tmp_path)
+    assert [ids.tolist() for ids in ours.encode(TEXTS)] == plain(TEXTS)["input_ids"]
+
+
+def robertas_files(folder: Path, texts: list[str], without: str = "") -> Path:
+    """Write `vocab.json` and `merges.txt` as RoBERTa's first checkpoints have them, one special token left out."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    bpe = tokenizers.ByteLevelBPETokenizer()
+    bpe.train_from_iterator(texts, vocab_size=320, special_tokens=[name for name in special if name != without])
+    bpe.save_model(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("settings", [{}, {"add_prefix_space": True}, {"add_prefix_space": False}])
+def test_robertas_two_files_alone_are_enough(settings: dict, tmp_path: Path) -> None:
+    robertas_files(tmp_path, [*TEXTS, "the long hotel is longer"] * 5)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    texts = [*TEXTS, "a <mask> in the  <mask>", " two  spaces ", "tab\tand\u00a0more\n\n", "x" * 50, "it's 1,000"]
+    slow = transformers.RobertaTokenizer.from_pretrained(tmp_path)
+    ours = TextTokenizer.load(tmp_path)
+    assert [ids.tolist() for ids in ours.encode(texts)] == slow(texts)["input_ids"]
+    assert [ids.tolist() for ids in ours.encode(texts, frame=False)] == slow(texts, add_special_tokens=False)[
+        "input_ids"
+    ]
+    roles = [ours.pad_id, ours.unk_id, ours.cls_id, ours.sep_id, ours.mask_id]
+    assert roles == [1, 3, 0, 2, 4] and ours.special_ids.tolist() == [0, 1, 2, 3, 4]
+    assert ours.decode(ours.encode(["it's the caf\u00e9"])[0]).strip() == "it's the caf\u00e9"
+    saved = transformers.AutoTokenizer.from_pretrained(ours.save(tmp_path / "saved"))
+    assert saved(texts)["input_ids"] == slow(texts)["input_ids"]
+
+
+def test_a_byte_that_robertas_vocabulary_lacks_is_unknown(tmp_path: Path) -> None:
+    letters = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "a", "b", "ab"]
+    (tmp_path / "vocab.json").write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")
+    slow = transformers.RobertaTokenizer.from_pretrained(tmp_path)
+    ids = TextTokenizer.load(tmp_path).encode(["abcb"])[0].tolist()
+    assert ids == slow("abcb")["input_ids"] == [0, 7, 3, 6, 2]
+
+
+def test_robertas_files_are_refused_by_name(tmp_path: Path) -> None:
+    robertas_files(tmp_path, ["the long hotel"] * 5)
+    vocabulary, merges = tmp_path / "vocab.json", tmp_path / "merges.txt"
+    content = merges.read_bytes()
+    for damaged in (b"#version: 0.2\nno such pair here\n", b"#version: 0.2\nzzz yyy\n", b"\xe9 a\n"):
+        merges.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"vocab.json with merges.txt: cannot be used") as refusal:
+            TextTokenizer.load(tmp_path)
+        assert "\n" not in str(refusal.value)
+    merges.unlink()
+    with pytest.raises(FileNotFoundError, match=r"no tokenizer here \(.*vocab.json with merges.txt"):
+        TextTokenizer.load(tmp_path)
+    merges.write_bytes(content)
+    for damaged in (b"[1, 2]", b"no json"):
+        vocabulary.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"vocab.json with merges.txt: cannot be used"):
+            TextTokenizer.load(tmp_path)
+    robertas_files(tmp_path, ["the long hotel"] * 5, without="<mask>")
+    with pytest.raises(ValueError, match=r"vocab.json: no token for 'mask' in the vocabulary"):
+        TextTokenizer.load(tmp_path)
+
+
 def test_truncation_and_padding_of_a_checkpoint_are_switched_off(trained: TextTokenizer, tmp_path: Path) -> None:
     file = trained.save(tmp_path) / "tokenizer.json"
     limited = tokenizers.Tokenizer.from_file(str(file))
@@ -134,6 +211,12 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").unlink()
     (tmp_path / "vocab.txt").write_text("[PAD]\n[CLS]\nword\n")
     with pytest.raises(ValueError, match=r"vocab.txt: no \[SEP\] in the vocabulary"):
+        TextTokenizer.load(tmp_path)
+    (tmp_path / "vocab.txt").write_text("[CLS]\n[SEP]\nword\n")
+    with pytest.raises(ValueError, match="vocab.txt: no token for 'pad' in the vocabulary"):
+        TextTokenizer.load(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"strip_accents": "yes"}')
+    with pytest.raises(ValueError, match="vocab.txt: .*strip_accents"):
         TextTokenizer.load(tmp_path)
     (tmp_path / "vocab.txt").write_bytes(b"[PAD]\n\xe9\n")
     with pytest.raises(ValueError, match="vocab.txt: not UTF-8"):
