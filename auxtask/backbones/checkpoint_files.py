@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from auxtask.backbones.description import read_tensors
+from auxtask.backbones.language_config import LanguageConfig
 from auxtask.backbones.untrusted_file import read_bounded, read_json, reading
 from auxtask.data.one_line import first_line
 
@@ -62,7 +63,7 @@ def checkpoint_folder(name_or_path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ValueError
-        There is no such model, or the hub cannot be reached.
+        There is no such model, or the hub cannot be reached; or what lies there is none that `language_model` loads.
     """
     name = os.fspath(name_or_path)
     if Path(name).is_dir():
@@ -80,19 +81,28 @@ def checkpoint_folder(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def _from_hub(name: str) -> Path:
+    # Weights may have gigabytes: what no chain can be made of is refused before they are fetched.
+    folder = _fetched(name, ["config.json"])
+    with reading(name, "a checkpoint"):
+        LanguageConfig.from_transformers(_read_config(folder))
+    folder = _fetched(name, _SAFE)
+    if not any((folder / file).is_file() for file in _WEIGHTS):
+        folder = _fetched(name, [*_SAFE, *_H5])
+    if not any((folder / file).is_file() for file in _WEIGHTS):
+        raise ValueError(f"{name}: {_NO_SAFE_WEIGHTS}")
+    return folder
+
+
+def _fetched(name: str, patterns: list[str]) -> Path:
+    """Give the folder in the hub's cache, with the files that the patterns allow."""
     import huggingface_hub
 
     try:
-        folder = Path(huggingface_hub.snapshot_download(name, allow_patterns=_SAFE))
-        if not any((folder / file).is_file() for file in _WEIGHTS):
-            folder = Path(huggingface_hub.snapshot_download(name, allow_patterns=[*_SAFE, *_H5]))
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns))
     except (OSError, ValueError) as error:
         raise ValueError(
             f"no model {name!r}: there is no such folder here, and the hub gave none ({first_line(error)})"
         ) from error
-    if not any((folder / file).is_file() for file in _WEIGHTS):
-        raise ValueError(f"{name}: {_NO_SAFE_WEIGHTS}")
-    return folder
 
 
 _NO_SAFE_WEIGHTS = (
@@ -111,12 +121,7 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
         A file is missing or damaged, or the weights are only there as a pickle.
     """
     place = Path(folder)
-    if not (place / "config.json").is_file():
-        raise ValueError(f"{place}: has no config.json, so it is no checkpoint of transformers")
-    with reading(place / "config.json", "a model's config"):
-        config = read_json(read_bounded(place / "config.json"))
-        if not isinstance(config, dict):
-            raise ValueError("is not a model's config")
+    config = _read_config(place)
     file = next((place / name for name in _WEIGHTS if (place / name).is_file()), None)
     if file is None:
         pickled = any((place / name).is_file() for name in _PICKLES)
@@ -126,6 +131,17 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
         with reading(part, "a file of weights"):
             tensors.update(_from_h5(part) if part.suffix == ".h5" else _from_safetensors(part))
     return Checkpoint(config, tensors)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ValueError(f"{folder}: has no config.json, so it is no checkpoint of transformers")
+    with reading(file, "a model's config"):
+        config = read_json(read_bounded(file))
+        if not isinstance(config, dict):
+            raise ValueError("is not a model's config")
+        return config
 
 
 def _parts(file: Path) -> list[Path]:

@@ -212,6 +212,28 @@ def test_what_the_hub_has_only_as_h5_or_pickle(hub: Path) -> None:
     refused("tensorflow", "pickle", "safetensors")
 
 
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ('{"model_type": "gpt2"}', ["'gpt2'", "bert, roberta, distilbert, electra"]),
+        ('{"model_type": "bert", "position_embedding_type": "relative_key"}', ["relative_key"]),
+        ("[1]", ["not a model's config"]),
+        ("{", ["damaged"]),
+        (None, ["no config.json"]),
+    ],
+)
+def test_what_can_be_no_chain_is_refused_before_its_weights_are_fetched(
+    hub: Path, config: str | None, words: list[str]
+) -> None:
+    (hub / "someone" / "foreign").mkdir(parents=True)
+    (hub / "someone" / "foreign" / "model.safetensors").write_bytes(b"gigabytes")
+    if config is not None:
+        (hub / "someone" / "foreign" / "config.json").write_text(config)
+    refused("someone/foreign", *words)
+    fetched = {path.name for path in (hub.parent / "cache" / "someone" / "foreign").iterdir()}
+    assert fetched == ({"config.json"} if config is not None else set())
+
+
 def test_an_unknown_model_is_refused_in_one_line(hub: Path, tmp_path: Path) -> None:
     refused("no/such-model", "no such folder", "404")
     refused(tmp_path / "nowhere", "no such folder")
