@@ -45,6 +45,7 @@ class Config:
         "drawn",
         "where the texts come from",
         choices=("drawn", "imdb", "ag_news", "sst2", "csv", "jsonl", "file", "hub"),
+        advice="Others on the hub: dataset=hub path=OWNER/NAME; your own file: dataset=csv path=FILE",
     )
     path: str = at.option("", "dataset=csv, jsonl or file (parquet too): that file; dataset=hub: its name there")
     text: str = at.option("text", "the column of texts")

@@ -383,6 +383,7 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
         (40, ("happy", "sad", "odd"), ["labels=20,31"], "31 balanced labels are asked for"),
         (40, ("happy", "sad"), ["per_class=11", "labels="], "22 balanced labels are asked for"),
         (40, ("happy", "sad"), ["dataset=imdb", "path=", *OWN_COLUMNS], "--data-root"),
+        (40, ("happy", "sad"), ["dataset=someone/reviews", "path=", *OWN_COLUMNS], "dataset=hub path=OWNER/NAME"),
         (40, ("happy", "sad"), ["task=sentences"], "Valid values: "),
         (40, ("happy", "sad", "odd"), ["labels=8"], "8 labels are too few for 3 classes: at least 3 of each"),
         (40, ("happy", "sad"), ["per_class=2", "labels="], "2 labels are too few"),

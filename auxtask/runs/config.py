@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar, Union
 T = TypeVar("T")
 
 
-def option(default: T, help: str, *, choices: Sequence[Any] | None = None) -> T:
+def option(default: T, help: str, *, choices: Sequence[Any] | None = None, advice: str = "") -> T:
     """Declare one setting of a recipe's `Config`.
 
     Parameters
@@ -29,6 +29,8 @@ def option(default: T, help: str, *, choices: Sequence[Any] | None = None) -> T:
         One line that says what the setting means, with its unit.
     choices : sequence, optional
         The only values allowed; for a tuple, the only items allowed.
+    advice : str
+        What to say beside the choices to whoever gives another value: one sentence.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def option(default: T, help: str, *, choices: Sequence[Any] | None = None) -> T:
     ... class Config:
     ...     dataset: str = option("drawn", "where the photos come from", choices=("drawn", "lfw"))
     """
-    metadata = {"help": help, "choices": None if choices is None else tuple(choices)}
+    metadata = {"help": help, "choices": None if choices is None else tuple(choices), "advice": advice}
     return typing.cast(T, dataclasses.field(default=default, metadata=metadata))
 
 
@@ -207,8 +209,9 @@ def _read_value(field: dataclasses.Field[Any], hint: Any, text: str) -> Any:
     for item in value if is_tuple else (value,):
         if choices is not None and item not in choices:
             names = [str(choice) for choice in choices]
+            advice = field.metadata.get("advice")
             raise ValueError(
                 f"{field.name}={text}: {item!r} is not valid.{closest(str(item), names)} "
-                f"Valid values: {', '.join(names)}"
+                f"Valid values: {', '.join(names)}" + (f". {advice}" if advice else "")
             )
     return value

@@ -72,6 +72,19 @@ def test_a_wrong_word_is_refused_in_one_line(word: str, said: list[str]) -> None
         assert part in message
 
 
+def test_advice_follows_the_choices() -> None:
+    @dataclass(frozen=True)
+    class Advised:
+        dataset: str = option(
+            "drawn", "texts", choices=("drawn", "hub"), advice="On the hub: dataset=hub path=OWNER/NAME"
+        )
+
+    with pytest.raises(ValueError) as refusal:
+        parse_overrides(Advised, ["dataset=some/set"])
+    assert str(refusal.value).endswith("Valid values: drawn, hub. On the hub: dataset=hub path=OWNER/NAME")
+    assert parse_overrides(Advised, ["dataset=hub"]) == Advised("hub")
+
+
 def test_a_key_given_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="rate is given twice"):
         parse_overrides(Config, ["rate=1", "rate=2"])
