@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ class TextClassifier:
         Parameters
         ----------
         texts : sequence of str
-            Of any length; an empty one is labelled too.
+            Of any length, though the network reads `max_length` tokens of each: one warning per call counts those cut.
+            An empty one is labelled too.
 
         Returns
         -------
@@ -85,7 +87,7 @@ class TextClassifier:
         ValueError
             One text instead of a list, or something else than texts in it.
         """
-        return [self.names[best] for best in self.probabilities(texts).argmax(axis=1)]
+        return [self.names[best] for best in self._judged(texts).argmax(axis=1)]
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Give the probability of each label.
@@ -93,32 +95,45 @@ class TextClassifier:
         Parameters
         ----------
         texts : sequence of str
+            As `predict` takes them.
 
         Returns
         -------
         float64 [n, c]
             Columns in the order of `names`; rows add up to 1.
         """
+        return self._judged(texts)
+
+    def _judged(self, texts: Sequence[str]) -> np.ndarray:
         if isinstance(texts, str):
             raise ValueError("texts: expected a list of texts, got one text")
         texts = list(texts)
         wrong = [i for i, text in enumerate(texts) if not isinstance(text, str)]
         if wrong:
             raise ValueError(f"texts: number {wrong[0]} is a {type(texts[wrong[0]]).__name__}, not a text")
-        parts = [np.zeros((0, len(self.names)))]
+        parts, num_cut = [np.zeros((0, len(self.names)))], 0
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            parts.append(self._probabilities(texts[start : start + _TEXTS_AT_ONCE]))
+            part, cut = self._judged_at_once(texts[start : start + _TEXTS_AT_ONCE])
+            parts.append(part)
+            num_cut += cut
+        if num_cut:
+            said = (
+                f"{num_cut} of {len(texts)} texts are longer than {self.max_length} tokens: the network reads no more"
+            )
+            warnings.warn(said, stacklevel=3)  # the caller's line: Python shows the same words of one line only once
         return np.concatenate(parts)
 
-    def _probabilities(self, texts: list[str]) -> np.ndarray:
-        found = []
+    def _judged_at_once(self, texts: list[str]) -> tuple[np.ndarray, int]:
+        """Give the probabilities, and how many texts were cut for the network."""
+        found, num_cut = [], 0
         if self.network is not None:
             assert self.tokenizer is not None
             encoded = EncodedTexts(texts, self.tokenizer, self.max_length)
+            num_cut = encoded.num_truncated
             found.append(np.exp(self.network.log_probabilities(encoded)))
         if self.words is not None:
             found.append(np.exp(self.words.log_probabilities(texts)))
-        return np.asarray(np.mean(found, axis=0))
+        return np.asarray(np.mean(found, axis=0)), num_cut
 
     def save(self, folder: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
         """Save to a folder, which appears whole or not at all.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,28 @@ def test_probabilities_are_the_networks_softmax_and_the_mean_over_parts(network)
     both = classifier("network+words", network).probabilities(NEW)
     np.testing.assert_allclose(both, (expected + words) / 2, atol=1e-5)
     np.testing.assert_allclose(both.sum(1), 1)
+
+
+@pytest.mark.parametrize("parts", ["network", "network+words"])
+def test_texts_that_are_cut_are_counted_in_one_warning_per_call(parts: str, network, monkeypatch) -> None:
+    monkeypatch.setattr("auxtask.deployment.text_classifier._TEXTS_AT_ONCE", 2)
+    made, texts = classifier(parts, network), ["good", "dull " * 14, "dull " * 15, "grey", "good " * 99]
+    for label in (made.predict, made.probabilities):
+        for _ in range(2):
+            with pytest.warns(UserWarning) as warned:
+                label(texts)
+            (only,) = warned
+            assert str(only.message).startswith("2 of 5 texts are longer than 16 tokens") and only.filename == __file__
+
+
+def test_without_cut_texts_nothing_is_warned_of(network) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classifier("network+words", network).predict(["dull " * 14, ""])
+        classifier("network", network).predict([])
+        classifier("words", network).predict(["good " * 99])  # words read all of it
+        with pytest.raises(ValueError, match="number 1 is a NoneType"):
+            classifier("network", network).predict(["dull " * 99, None])
 
 
 def test_what_is_no_list_of_texts_is_refused(network) -> None:
