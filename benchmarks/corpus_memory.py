@@ -3,8 +3,9 @@
     auxtask bench corpus_memory
 
 A corpus is written to disk as JSON lines. In a fresh process each: train a tokenizer on it, write its token cache, and
-take a few masked steps; the kernel says how much memory that took at most. `peak_memory_ratio`: the large corpus' peak
-over the small one's (1.1 or less is asked for), one value per round.
+take a few steps of an auxiliary task, an arm each: `masked_words` or `same_document`; the kernel says how much memory
+that took at most. `peak_memory_ratio`: the large corpus' peak over the small one's (1.1 or less is asked for), one
+value per round. Same document keeps some 100 bytes per document, of at most a million.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ import numpy as np
 import auxtask as at
 
 TIMES = 10
+TASKS = ("masked_words", "same_document")
+MOST_DOCUMENTS = 1_000_000  # as in the recipe text_classification
 
 
 @dataclass(frozen=True)
@@ -30,34 +35,51 @@ class Config:
     """What can be set, as key=value."""
 
     megabytes: int = at.option(30, "size of the small corpus; the large one has ten times as many")
-    rounds: int = at.option(3, "how often both are measured, in turn")
-    steps: int = at.option(20, "masked steps")
-    quick: bool = at.option(False, "one round on 2 megabytes: to see that everything runs")
+    rounds: int = at.option(3, "how often both are measured")
+    steps: int = at.option(20, "steps of the auxiliary task")
+    quick: bool = at.option(False, "one round on 200 kilobytes: to see that everything runs")
+
+    def __post_init__(self) -> None:
+        """Refuse what measures nothing."""
+        for name in ("megabytes", "rounds", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
 
 
 def main(config: Config, run: at.Run) -> None:
-    """Write both corpora, measure both in turn, and give the ratio."""
-    megabytes, rounds, steps = (2, 1, 5) if config.quick else (config.megabytes, config.rounds, config.steps)
+    """Write both corpora, measure both with each task, and give the ratios."""
+    megabytes, rounds, steps = (0.2, 1, 2) if config.quick else (config.megabytes, config.rounds, config.steps)
     sizes = {"small": megabytes, "large": TIMES * megabytes}
     with run.stage("corpora"):
         files = {name: write_corpus(run.folder / f"{name}.jsonl", size) for name, size in sizes.items()}
-    peaks: dict[str, list[float]] = {name: [] for name in files}
+    peaks: dict[tuple[str, str], list[float]] = {(task, name): [] for task in TASKS for name in files}
     with run.stage("measuring"), run.progress("rounds", total=rounds, unit="rounds") as bar:
         for number in range(rounds):
-            for name, file in files.items():
-                peaks[name].append(peak_memory(file, run.folder / f"tokens_{name}_{number}", steps))
+            for task in TASKS:
+                folders = [run.folder / f"tokens_{task}_{name}_{number}" for name in files]
+                # Side by side, which halves the time: memory is each process' own.
+                with ThreadPoolExecutor(len(files)) as pool:
+                    found = pool.map(peak_memory, repeat(task), files.values(), folders, repeat(steps))
+                    for name, peak in zip(files, found, strict=True):
+                        peaks[task, name].append(peak)
             bar.update(number + 1, rounds, "")
-    ratios = np.array(peaks["large"]) / np.array(peaks["small"])
+    for task in TASKS:
+        report_ratios(run, task, np.array(peaks[task, "large"]) / np.array(peaks[task, "small"]))
+        for name, size in sizes.items():
+            median = np.median(peaks[task, name])
+            run.note(f"{task}, {name}: {size:g} MB of text, peak {median:.0f} MB (median of {rounds} rounds)")
+
+
+def report_ratios(run: at.Run, task: str, ratios: np.ndarray) -> None:
+    """Write and print one task's ratios, a value per round."""
     interval = at.t_interval(ratios)
-    row = {"arm": "masked_words", "budget": None, "budget_unit": None, "metric": "peak_memory_ratio"}
+    row = {"arm": task, "budget": None, "budget_unit": None, "metric": "peak_memory_ratio"}
     values = {"mean": interval.mean, "low": interval.low, "high": interval.high, "values": ratios.tolist()}
     run.add_rows([row | values])
-    run.print(f"peak_memory_ratio: {interval.mean:.3f} (rounds: {', '.join(f'{v:.3f}' for v in ratios)})")
-    for name, size in sizes.items():
-        run.note(f"{name}: {size} MB of text, peak {np.median(peaks[name]):.0f} MB (median of {rounds} rounds)")
+    run.print(f"{task}: peak_memory_ratio {interval.mean:.3f} (rounds: {', '.join(f'{v:.3f}' for v in ratios)})")
 
 
-def write_corpus(file: Path, megabytes: int) -> Path:
+def write_corpus(file: Path, megabytes: float) -> Path:
     """Write texts of random words, as many different ones as a language has, commoner and rarer."""
     written = 0
     with file.open("w", encoding="utf-8") as lines:
@@ -78,28 +100,41 @@ def texts() -> Iterator[str]:
         yield from (" ".join(words[rank - 1] for rank in row) for row in ranks)
 
 
-def peak_memory(file: Path, folder: Path, steps: int) -> float:
+def peak_memory(task: str, file: Path, folder: Path, steps: int) -> float:
     """Run `pipeline` in a process of its own; give its peak in megabytes."""
-    command = [sys.executable, str(Path(__file__).resolve()), "--pipeline", str(file), str(folder), str(steps)]
+    words = [task, str(file), str(folder), str(steps)]
+    command = [sys.executable, str(Path(__file__).resolve()), "--pipeline", *words]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise ValueError(f"{file.name}: {done.stderr.strip().splitlines()[-1] if done.stderr else 'failed'}")
+        raise ValueError(f"{task}, {file.name}: {done.stderr.strip().splitlines()[-1] if done.stderr else 'failed'}")
     return float(json.loads(done.stdout.splitlines()[-1])["megabytes"])
 
 
-def pipeline(file: Path, folder: Path, steps: int) -> None:
+def pipeline(task: str, file: Path, folder: Path, steps: int) -> None:
     """Train a tokenizer, write the cache, take some steps, and print the peak."""
     corpus = at.Corpus.open(file)
     tokenizer = at.TextTokenizer.train(corpus, vocab_size=4000)
     cache = at.TokenCache.write(folder, corpus, tokenizer)
-    task: Any = at.MaskedWords(at.language_backbone("tiny", tokenizer.vocab_size, seed=0), tokenizer, batch_size=8)
-    task.pretrain(cache, budget=f"{steps}steps")
+    pretrain(task, cache, tokenizer, f"{steps}steps")
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(json.dumps({"megabytes": kilobytes / 1000}))
 
 
+def pretrain(task: str, cache: at.TokenCache, tokenizer: at.TextTokenizer, budget: str) -> None:
+    """Train a tiny network by one of the tasks."""
+    if task not in TASKS:
+        raise ValueError(f"task={task!r}: expected {' or '.join(TASKS)}")
+    backbone = at.language_backbone("tiny", tokenizer.vocab_size, seed=0)
+    if task == "same_document":
+        spans = at.DocumentSpans(cache, tokenizer, max_documents=MOST_DOCUMENTS)
+        at.SameDocument(backbone).pretrain(spans, budget=budget)
+    else:
+        words: Any = at.MaskedWords(backbone, tokenizer, batch_size=8)
+        words.pretrain(cache, budget=budget)
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--pipeline"]:
-        pipeline(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+        pipeline(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5]))
     else:
         at.run(main, Config)
