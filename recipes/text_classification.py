@@ -19,7 +19,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class Config:
     )
     pretraining: str = at.option(
         "",
-        "its length, as 20min or 2000steps; empty: 1200steps of same document, else 20min (1500steps on drawn texts)",
+        "its length, as 20min or 2000steps; empty: 600steps of same document, else 20min (1500steps on drawn texts)",
     )
     labels: tuple[int, ...] = at.option(
         (), "labelled texts in all, balanced; empty: those of 20,100,200,1000 that the data allow"
@@ -82,6 +82,9 @@ class Config:
         10_000, "frozen arms are scored on all test texts too, if there are at most so many (IMDB has 25,000: minutes)"
     )
     max_length: int = at.option(256, "tokens per text; what is beyond is cut off")
+    keep: Literal["head", "head_tail"] = at.option(
+        "head_tail", "of longer texts: their beginning, or a quarter from there and the rest from the end"
+    )
     mixture: bool = at.option(
         True, "whether the mixture with TF-IDF may be chosen, and words learn from guesses (never on drawn texts)"
     )
@@ -142,12 +145,12 @@ def main(config: Config, run: at.Run) -> None:
     labelled = at.Examples(np.arange(len(pool)), pool.labels, data.names, index=np.arange(len(pool)))
     full = at.Examples(numbers, tested.labels, data.names, index=numbers)
     with run.stage("features of every layer"):
-        encoded = at.EncodedTexts(texts, tokenizer, min(config.max_length, at.longest_text(backbone)))
+        encoded = at.EncodedTexts(texts, tokenizer, min(config.max_length, at.longest_text(backbone)), keep=config.keep)
         for text in encoded.notes:
             run.note(text)
         cut = at.TextTraining().max_length
         if encoded.lengths.max() > cut:
-            run.note(f"networks are trained on the first {cut} tokens of a text, and judged on {encoded.max_length}")
+            run.note(f"networks are trained on {cut} tokens of a text, and judged on {encoded.max_length}")
         source = source_of(config)
         random = backbone if source == "scratch" else at.reuse(backbone, init="random", seed=run.seed)
         without_spare = encoded.take(np.arange(len(pool) + len(tested)))
@@ -187,9 +190,9 @@ def main(config: Config, run: at.Run) -> None:
             arm = Counter(results.picks[max(results.picks)]).most_common(1)[0][0]
             run.note(f"model/: {arm}, refitted on the {len(items)} texts labelled in the draws of {max(results.picks)}")
             parts = refitted(arm, config, families, networks, layers, backbone, texts, items, pool.labels[items])
-            at.TextClassifier(data.names, **parts, tokenizer=tokenizer, max_length=encoded.max_length).save(
-                run.folder / "model", {"arm": arm, "dataset": data.name, "num_labels": len(items)}
-            )
+            at.TextClassifier(
+                data.names, **parts, tokenizer=tokenizer, max_length=encoded.max_length, keep=encoded.keep
+            ).save(run.folder / "model", {"arm": arm, "dataset": data.name, "num_labels": len(items)})
 
 
 def check(config: Config, run: at.Run) -> at.TextData:
@@ -343,13 +346,13 @@ def pretrain(
     if not adapting:  # what words mean is counted first, or minutes of pretraining would not come to it
         at.set_word_vectors(backbone, at.cooccurrence_vectors(seen, tokenizer, backbone.output_shape[-1]))
     kind = kind_of(config)
-    # On 2 cores some 1, 40 and 20 minutes.
-    usual = "1500steps" if config.dataset == "drawn" else "1200steps" if kind == "same_document" else "20min"
+    # On 2 cores some 1, 20 to 40 and 20 minutes.
+    usual = "1500steps" if config.dataset == "drawn" else "600steps" if kind == "same_document" else "20min"
     length = config.pretraining or ("30steps" if config.quick else usual)
     callbacks = run.callbacks(label=kind)
     if kind == "same_document":
         task: Any = at.SameDocument(backbone)
-        spans, rate = at.DocumentSpans(seen, tokenizer, max_documents=MOST_DOCUMENTS), 3e-5 if adapting else 1e-3
+        spans, rate = at.DocumentSpans(seen, tokenizer, max_documents=MOST_DOCUMENTS), 1.5e-4 if adapting else 1e-3
         if spans.num_short:
             run.note(f"{spans.num_short} of {seen.num_texts} unlabelled texts are too short for a span: left out")
         task.pretrain(spans, budget=length, learning_rate=rate, callbacks=callbacks, seed=run.seed)

@@ -39,6 +39,8 @@ class EncodedTexts:
     ----------
     lengths : int64 [n]
         Tokens of each text after cutting.
+    keep : "head" or "head_tail"
+        As given.
     num_truncated : int
         Texts that were cut.
     notes : list of str
@@ -62,7 +64,7 @@ class EncodedTexts:
             raise ValueError("texts must be a list of at least one text")
         if max_length < 3 or keep not in ("head", "head_tail"):
             raise ValueError(f"max_length={max_length}, keep={keep!r}: at least 3 tokens, 'head' or 'head_tail'")
-        self.max_length, self._pad = max_length, tokenizer.pad_id
+        self.max_length, self.keep, self._pad = max_length, keep, tokenizer.pad_id
         self.num_truncated = 0
         pieces: list[np.ndarray] = []
         for first in range(0, len(texts), _ENCODED_AT_ONCE):
@@ -72,7 +74,10 @@ class EncodedTexts:
         self._keep(pieces, labels)
         self.notes: list[str] = []
         if self.num_truncated:
-            self.notes.append(f"{self.num_truncated} of {len(pieces)} texts are longer than {max_length} tokens: cut")
+            what = "their beginning" if keep == "head" else "a quarter from the beginning, the rest from the end"
+            self.notes.append(
+                f"{self.num_truncated} of {len(pieces)} texts are longer than {max_length} tokens: cut ({what} is kept)"
+            )
 
     def __len__(self) -> int:
         """Count the texts."""
@@ -93,7 +98,7 @@ class EncodedTexts:
         labels
             int [b], classes of the new; None takes those that the texts have
         max_length
-            cut to the first so many tokens; None leaves them as they are
+            cut to so many tokens, in the same way; None leaves them as they are
 
         Raises
         ------
@@ -107,9 +112,9 @@ class EncodedTexts:
                 f"{len(where)} texts of {longest} tokens: at least one text, 3 to {self.max_length} tokens"
             )
         new = object.__new__(EncodedTexts)
-        new.max_length, new._pad, new.num_truncated, new.notes = longest, self._pad, 0, []
+        new.max_length, new.keep, new._pad, new.num_truncated, new.notes = longest, self.keep, self._pad, 0, []
         ends = self._starts + self.lengths
-        pieces = [_cut(self._tokens[self._starts[i] : ends[i]], longest, "head") for i in where]
+        pieces = [_cut(self._tokens[self._starts[i] : ends[i]], longest, self.keep) for i in where]
         new._keep(pieces, self.labels[where] if labels is None else labels)
         return new
 

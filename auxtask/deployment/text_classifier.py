@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import typing
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from auxtask.backbones.atomic_folder import DESCRIPTION, atomic_folder
 from auxtask.backbones.description import read_description, read_tensors, write_description
 from auxtask.backbones.saving import load_backbone, save_backbone
 from auxtask.backbones.untrusted_file import reading
-from auxtask.data.text_batches import EncodedTexts
+from auxtask.data.text_batches import EncodedTexts, Keep
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.evaluation.text_network_arms import LinearNetwork
 from auxtask.evaluation.tfidf import TfidfWords
@@ -41,6 +42,8 @@ class TextClassifier:
     max_length : int
         Tokens that the network reads of each text.
     words : TfidfWords, optional
+    keep : "head" or "head_tail"
+        Which part of longer texts the network reads, see `EncodedTexts`.
 
     Raises
     ------
@@ -55,14 +58,18 @@ class TextClassifier:
         tokenizer: TextTokenizer | None = None,
         max_length: int = 256,
         words: TfidfWords | None = None,
+        keep: Keep = "head",
     ) -> None:
         self.names = tuple(names)
+        self.keep = keep
         self.network, self.tokenizer, self.max_length, self.words = network, tokenizer, max_length, words
         _check_names(self.names)
         if network is None and words is None:
             raise ValueError("a text classifier needs a network, words or both")
         if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 3:
             raise ValueError(f"max_length={max_length!r}: expected a whole number of at least 3")
+        if keep not in typing.get_args(Keep):
+            raise ValueError(f"keep={keep!r}: expected one of {', '.join(typing.get_args(Keep))}")
         if network is not None:
             _check_network(network, tokenizer, len(self.names))
         if words is not None:
@@ -128,7 +135,7 @@ class TextClassifier:
         found, num_cut = [], 0
         if self.network is not None:
             assert self.tokenizer is not None
-            encoded = EncodedTexts(texts, self.tokenizer, self.max_length)
+            encoded = EncodedTexts(texts, self.tokenizer, self.max_length, keep=self.keep)
             num_cut = encoded.num_truncated
             found.append(np.exp(self.network.log_probabilities(encoded)))
         if self.words is not None:
@@ -153,6 +160,7 @@ class TextClassifier:
             "kind": TEXT_CLASSIFIER,
             "names": list(self.names),
             "max_length": self.max_length,
+            "keep": self.keep,
             "tokenizer": None if self.tokenizer is None else self.tokenizer.fingerprint(),
             "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
             "provenance": dict(provenance or {}),
@@ -213,7 +221,8 @@ class TextClassifier:
                 terms = tuple(arrays["terms"].tobytes().decode().split("\n"))
                 words = TfidfWords(terms, arrays["idf"], arrays["kernel"], arrays["bias"])
         with reading(folder, "a text classifier"):
-            return cls(names, network, tokenizer, description.get("max_length", 0), words)
+            keep = description.get("keep", "head")  # classifiers saved before there was a choice
+            return cls(names, network, tokenizer, description.get("max_length", 0), words, keep)
 
 
 def _read_arrays(path: Path, sha256: Any, expected: set[str]) -> dict[str, np.ndarray]:

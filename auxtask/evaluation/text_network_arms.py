@@ -73,7 +73,7 @@ class TextTraining:
         The highest.
     batch_size : int
     max_length : int
-        Of longer texts, the first so many tokens are trained on; they are judged at full length.
+        Of longer texts, so many tokens (as `EncodedTexts` cuts) are trained on; they are judged at full length.
     layer_decay : float
         See `Phase`.
     weight_decay, clip : float
@@ -178,7 +178,7 @@ def pair_fit(
     teach : callable (copy, labelled texts, seed)
         Trains the copy, in place (`SameDocument(copy).pretrain(texts, ...)`).
     max_length : int
-        Of longer texts, the first so many tokens are taught.
+        Of longer texts, so many tokens (as `EncodedTexts` cuts) are taught.
     """
 
     def fit(items: np.ndarray, labels: np.ndarray, seed: int) -> LinearNetwork:

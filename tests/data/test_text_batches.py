@@ -33,7 +33,7 @@ def test_texts_are_cut_at_the_greatest_length_and_it_is_said(encoded: EncodedTex
     whole = tokenizer.encode(TEXTS)
     cut = [i for i, ids in enumerate(whole) if len(ids) > 64]
     assert encoded.num_truncated == len(cut) > 0
-    assert encoded.notes == [f"{len(cut)} of 200 texts are longer than 64 tokens: cut"]
+    assert encoded.notes == [f"{len(cut)} of 200 texts are longer than 64 tokens: cut (their beginning is kept)"]
     assert EncodedTexts(TEXTS, tokenizer, 1000).notes == []
     batch = encoded.padded(range(200))
     for row, ids in enumerate(whole):
@@ -59,8 +59,11 @@ def test_taken_texts_are_the_same_texts_with_their_labels_or_others_cut_if_asked
 def test_head_and_tail_of_a_long_text_may_be_kept(tokenizer) -> None:
     text = TEXTS[6] + " " + TEXTS[5]
     ids = tokenizer.encode([text])[0].tolist()
-    kept = read_back(EncodedTexts([text], tokenizer, 20, keep="head_tail").padded([0]), 0)
+    encoded = EncodedTexts([text], tokenizer, 20, keep="head_tail")
+    kept = read_back(encoded.padded([0]), 0)
     assert len(ids) > 20 and kept == ids[:5] + ids[-15:]
+    assert "a quarter from the beginning" in encoded.notes[0]
+    assert read_back(encoded.take([0], max_length=8).padded([0]), 0) == ids[:2] + ids[-6:]
 
 
 def test_sorted_batches_hold_each_text_once_in_few_shapes(encoded: EncodedTexts) -> None:

@@ -70,6 +70,18 @@ def test_probabilities_are_the_networks_softmax_and_the_mean_over_parts(network)
     np.testing.assert_allclose(both.sum(1), 1)
 
 
+def test_of_long_texts_that_part_is_read_which_was_learned_from(network, tmp_path: Path) -> None:
+    text = "good " * 30 + "dull " * 30
+    made = TextClassifier(NAMES, network, TOKENIZER, 16, keep="head_tail")
+    read = EncodedTexts([text], TOKENIZER, 16, keep="head_tail")
+    with pytest.warns(UserWarning, match="longer than 16 tokens"):
+        found = made.probabilities([text])
+        np.testing.assert_allclose(found, np.exp(network.log_probabilities(read)), atol=1e-6)
+        assert np.abs(found - classifier("network", network).probabilities([text])).max() > 1e-4
+        made.save(tmp_path / "model")
+        np.testing.assert_array_equal(load(tmp_path / "model").probabilities([text]), found)
+
+
 @pytest.mark.parametrize("parts", ["network", "network+words"])
 def test_texts_that_are_cut_are_counted_in_one_warning_per_call(parts: str, network, monkeypatch) -> None:
     monkeypatch.setattr("auxtask.deployment.text_classifier._TEXTS_AT_ONCE", 2)
@@ -110,6 +122,7 @@ def test_parts_that_do_not_fit_are_refused(network) -> None:
         ({"names": ("a", "b", "c"), "words": words}, "3 names"),
         ({"names": ("a", "b", "c"), "network": network, "tokenizer": TOKENIZER}, "3 names"),
         ({"words": words, "max_length": 2}, "max_length=2"),
+        ({"words": words, "keep": "tail"}, "keep='tail'"),
     ):
         with pytest.raises(ValueError, match=said):
             TextClassifier(**{"names": NAMES, **parts})
