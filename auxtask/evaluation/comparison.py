@@ -72,8 +72,8 @@ class Comparison:
     full_test_arms : sequence of arm names
         See `full_test`.
     only : sequence of arm names, optional
-        Restricts `arms`. With "chosen" in it, the arms needed for that are added; without it, a
-        callable is not asked.
+        Restricts `arms`. With "chosen" in it, arms that a mapping names are added, and a callable chooses among the
+        others named here (among all, if "chosen" stands alone); without it, a callable is not asked.
     per_class : bool
         See `budgets`.
     variant : str, optional
@@ -151,8 +151,8 @@ class Comparison:
         return self._drawn[budget, draw]
 
     def running(self, budget: int, draw: int) -> tuple[str, ...]:
-        """Give the arms, of all, that run at this budget and draw."""
-        return tuple(name for name in self.all_arms if draw < self.arm_draws[name] and budget in self.arm_budgets[name])
+        """Give the arms that run at this budget and draw."""
+        return tuple(name for name in self.arms if draw < self.arm_draws[name] and budget in self.arm_budgets[name])
 
     def run(self, progress: Callable[[int, int, str], None] | None = None) -> Results:
         """Compute the cells that are not kept yet, and give the results of all.
@@ -174,7 +174,6 @@ class Comparison:
             for draw in range(self.draws)
             for budget in self.budgets
             for arm in self.running(budget, draw)
-            if arm in self.arms
         ]
         asked = [
             Cell("chosen", budget, draw, self.variant)
@@ -279,7 +278,7 @@ class Comparison:
                 raise ValueError(f"{self.chosen[budget]} is chosen at {budget} {self.budget_unit}, where it is not run")
 
     def _active(self, only: Sequence[str] | None) -> set[str]:
-        if only is None or ("chosen" in only and not isinstance(self.chosen, Mapping)):
+        if only is None or (set(only) == {"chosen"} and not isinstance(self.chosen, Mapping)):
             return set(self.all_arms)
         active = set(only) - {"chosen"}
         if "chosen" in only and isinstance(self.chosen, Mapping):

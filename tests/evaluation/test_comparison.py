@@ -363,6 +363,20 @@ def test_only_restricts_the_arms_and_chosen_brings_its_own() -> None:
     assert "no gain is claimed" in without.sentence()
 
 
+def test_a_choosing_callable_chooses_among_the_arms_that_are_left_and_brings_no_other() -> None:
+    seen = set()
+
+    def choose(budget: int, train: Examples, running: tuple[str, ...]) -> str:
+        seen.update(running)
+        return running[-1]
+
+    arms = {"pixels": guess, **ARMS}
+    assert compare(arms, only=["pixels", "probe", "chosen"], chosen=choose).run().arms == ("pixels", "probe")
+    assert seen == {"pixels", "probe"}
+    assert compare(arms, only=["chosen"], chosen=choose).run().arms == tuple(arms)
+    assert seen == set(arms)
+
+
 def test_restricting_arms_changes_no_value() -> None:
     assert compare(only=["probe"]).run().row("probe", 3) == compare().run().row("probe", 3)
 
