@@ -230,6 +230,8 @@ def fit_to_budget(
             # Decay pulls towards 0, which means nothing for a BatchNorm's scale or an offset.
             var_list=[v for v in model.trainable_variables if v.shape.rank < 2]
         )
+        # Slots that are made inside the training step would have TensorFlow trace it twice.
+        optimizer.build(model.trainable_variables)
         # XLA is slower for convolutions on the CPU; on other devices Keras' default is off too.
         model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
     model.fit(

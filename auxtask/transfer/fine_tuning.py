@@ -93,8 +93,8 @@ def fine_tune(
     train = _finite(as_dataset(train, batch_size, shuffle=True, seed=seed))
     if validation_data is not None:
         validation_data = as_dataset(validation_data, batch_size)
+    metrics = [_accuracy_of(model, train) if loss is None else "accuracy"] if metrics is None else metrics
     loss = _loss_of(model, train) if loss is None else loss
-    metrics = ["accuracy"] if metrics is None else metrics
     rates = GroupRates(_fresh(optimizer))
     tf.random.set_seed(seed)
     model.compile(optimizer=rates, loss=loss, metrics=metrics)
@@ -266,6 +266,19 @@ def _loss_of(model: Any, train: Any) -> str:
             return "categorical_crossentropy"
         return "sparse_categorical_crossentropy"
     raise ValueError("no loss follows from the model's last layer (not a softmax or sigmoid): pass loss=")
+
+
+def _accuracy_of(model: Any, train: Any) -> Any:
+    """Give the accuracy that fits the loss, as an object.
+
+    Of a name, Keras makes the variables inside the training step, which TensorFlow then traces twice.
+    """
+    accuracies = {
+        "binary_crossentropy": keras.metrics.BinaryAccuracy,
+        "categorical_crossentropy": keras.metrics.CategoricalAccuracy,
+        "sparse_categorical_crossentropy": keras.metrics.SparseCategoricalAccuracy,
+    }
+    return accuracies[_loss_of(model, train)](name="accuracy")
 
 
 def _last_activation(model: Any) -> str:

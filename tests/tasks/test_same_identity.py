@@ -105,6 +105,18 @@ def test_the_loss_trains_its_own_weights_and_logs_its_parts(strangers):
     assert row["loss"] == pytest.approx(row["pair_logistic"] + 0.5 * row["margin_softmax"], rel=1e-4)
 
 
+def test_the_training_step_is_traced_once(strangers):
+    traced = []
+
+    class Counted(SameIdentity):
+        def train_step(self, data):
+            traced.append(1)
+            return super().train_step(data)
+
+    Counted(make_encoder(), PairLogistic()).pretrain(strangers, budget="6steps", **SETTINGS)
+    assert len(traced) == 1
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(strangers):
     results = []
     for seed in (3, 3, 4):

@@ -166,6 +166,24 @@ def test_a_budget_ends_the_whole_plan():
     assert len(result.history) == 2
 
 
+@pytest.mark.parametrize(
+    ("activation", "labels"), [("softmax", Y), ("softmax", np.eye(3)[Y]), ("sigmoid", np.eye(3)[Y])]
+)
+def test_each_phase_traces_the_training_step_once(activation, labels):
+    """Tracing costs more than a hundred steps of a small network."""
+    traced = []
+
+    class Counted(keras.Model):
+        def train_step(self, data):
+            traced.append(1)
+            return super().train_step(data)
+
+    inner = model_of(activation=activation)
+    model = Counted(inner.inputs, inner.outputs)
+    fine_tune(model, (X, labels), plan=[Phase(2, 1e-2, frozen_upto="backbone"), Phase(2, 1e-3)])
+    assert len(traced) == 2
+
+
 def test_averaged_weights_pass_the_ledger():
     result = fine_tune(model_of(), (X, Y), VALIDATION, Plan.probe(3), callbacks=[WeightAverage(0.9)])
     assert result.history[-1]["val_loss"] == pytest.approx(result.model.evaluate(*VALIDATION, verbose=0)[0], rel=1e-5)
