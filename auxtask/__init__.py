@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from auxtask.backbones.text_features import check_tokenizer as check_tokenizer
     from auxtask.backbones.text_features import embed_texts as embed_texts
     from auxtask.backbones.text_features import longest_text as longest_text
-    from auxtask.backbones.text_features import pooled_layers as pooled_layers
+    from auxtask.backbones.text_features import pooled_upper_layers as pooled_upper_layers
     from auxtask.backbones.text_features import text_features as text_features
     from auxtask.backbones.whitening import whiten_embeddings as whiten_embeddings
     from auxtask.backbones.word_vectors import set_word_vectors as set_word_vectors
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from auxtask.evaluation.examples import laid_out as laid_out
     from auxtask.evaluation.gain_gap import gap_over_pairs as gap_over_pairs
     from auxtask.evaluation.gain_gap import gap_over_seeds as gap_over_seeds
-    from auxtask.evaluation.layer_features import EVERY_LAYER as EVERY_LAYER
+    from auxtask.evaluation.layer_features import UPPER_LAYERS as UPPER_LAYERS
     from auxtask.evaluation.layer_features import StandardisedLayers as StandardisedLayers
     from auxtask.evaluation.learning_curves import Curve as Curve
     from auxtask.evaluation.learning_curves import LearningCurve as LearningCurve
@@ -202,7 +202,7 @@ _HOME = {
     "CrossCorrelation": "auxtask.losses.cross_correlation",
     "Curve": "auxtask.evaluation.learning_curves",
     "DocumentSpans": "auxtask.data.text_spans",
-    "EVERY_LAYER": "auxtask.evaluation.layer_features",
+    "UPPER_LAYERS": "auxtask.evaluation.layer_features",
     "EncodedTexts": "auxtask.data.text_batches",
     "Examples": "auxtask.evaluation.comparison",
     "FaceData": "auxtask.data.faces",
@@ -325,7 +325,7 @@ _HOME = {
     "plot_verdicts": "auxtask.runs.transfer_figures",
     "plot_weights": "auxtask.runs.transfer_figures",
     "pooled": "auxtask.backbones.pooling",
-    "pooled_layers": "auxtask.backbones.text_features",
+    "pooled_upper_layers": "auxtask.backbones.text_features",
     "predict_views": "auxtask.backbones.embedding",
     "principal_components": "auxtask.evaluation.principal_components",
     "probe_arm": "auxtask.evaluation.text_arms",

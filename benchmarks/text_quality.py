@@ -22,7 +22,12 @@ import auxtask as at
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 0.03)
 WEIGHTS = (1.0, 4.0, 10.0)  # of all guesses together, in labels
-SHARES = {"to_all": (0.2, 0.4, 0.6, 0.8, 1.0), "to_half": (0.1, 0.2, 0.3, 0.4, 0.5), "once": (0.5,)}
+SHARES = {
+    "to_all": (0.2, 0.4, 0.6, 0.8, 1.0),
+    "to_half": (0.1, 0.2, 0.3, 0.4, 0.5),
+    "twice": (0.5, 1.0),
+    "once": (1.0,),
+}
 OF_WORDS, OFTEN = 10.0, 3  # of TF-IDF: scikit-learn's C; among guesses, in how many texts a word has to stand
 RATES = (2e-5, 3e-5, 5e-5, 1e-4)  # of AdamW, at which MiniLM is tuned
 
@@ -92,17 +97,17 @@ def model(config: Config, texts: Any) -> tuple[at.Model, Any]:
 
 
 def frozen_arms(layers: at.StandardisedLayers, terms: at.TermCounts, spare: np.ndarray) -> dict[str, Any]:
-    """Give the probe of the best layer and of all with each penalty, mixtures, and self-training, each way."""
+    """Give probes of the best layer and of the upper ones with each penalty, mixtures, and self-training, each way."""
     words, often = at.log_tfidf(terms, OF_WORDS), at.log_tfidf(terms, OF_WORDS, OFTEN)
     arms: dict[str, Any] = {"tfidf": at.scored_arm({"": words})}
     for c in STRENGTHS:
-        every = at.log_probe(layers.side_by_side[at.EVERY_LAYER], c)
+        upper = at.log_probe(layers.side_by_side[at.UPPER_LAYERS], c)
         arms[f"layer-C{c:g}"] = at.scored_arm(at.log_probes(layers.rows, (c,)))
-        arms[f"every-C{c:g}"] = at.scored_arm({"": every})
-        arms[f"mixture-C{c:g}"] = at.scored_arm({"": at.log_mixture(every, words)})
+        arms[f"upper-C{c:g}"] = at.scored_arm({"": upper})
+        arms[f"mixture-C{c:g}"] = at.scored_arm({"": at.log_mixture(upper, words)})
         for weight in WEIGHTS:
             for course, shares in SHARES.items():
-                for name, views in {"self": [every], "self-words": [every, often]}.items():
+                for name, views in {"self": [upper], "self-words": [upper, often]}.items():
                     teacher = at.SelfTraining(views, spare, shares, weight)
                     arms[f"{name}-C{c:g}-{weight:g}-{course}"] = at.scored_arm({"": teacher})
     return arms

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
+from inspect import unwrap
 from itertools import islice
 from typing import Any, Literal
 
@@ -31,6 +32,9 @@ ARMS = (
 )  # fmt: skip
 STRENGTHS = (0.001, 0.01, 0.1)  # of every probe: scikit-learn's C
 OF_WORDS, OF_GUESSES = 10.0, 0.03  # C of TF-IDF in a mixture; of the probe that learns from its own guesses
+# Shares of the texts without labels that are guessed, round by round: slowly where the labels tell much, fast where
+# first guesses are so bad that the surest of them mislead.
+ROUNDS = {"slow": (0.2, 0.4, 0.6, 0.8, 1.0), "fast": (0.5, 1.0)}
 OFTEN = 3  # texts in which a word stands that counts among guesses: of thousands of texts, most stand in one
 MOST_DOCUMENTS = 1_000_000  # of which spans are taken: each costs 100 bytes
 FEWEST_GUESSED = 50  # texts without labels that are worth guessing
@@ -423,10 +427,12 @@ def make_families(
         "mixture": {k: at.log_mixture(one, tfidf[OF_WORDS]) for k, one in probe.items()},
     }
     if len(without_labels):
-        views = [at.log_probe(layers.side_by_side[at.EVERY_LAYER], OF_GUESSES)]
+        views = [at.log_probe(layers.side_by_side[at.UPPER_LAYERS], OF_GUESSES)]
         if may_mix(config):
             views.append(at.log_tfidf(terms, OF_WORDS, OFTEN))
-        families["self_training"] = {"self_training": at.SelfTraining(views, without_labels)}
+        families["self_training"] = {
+            pace: at.remembered(at.SelfTraining(views, without_labels, shares)) for pace, shares in ROUNDS.items()
+        }
     return families
 
 
@@ -478,10 +484,10 @@ def refitted(
     if arm == "tfidf":
         return {"words": at.TfidfWords.fit([texts[i] for i in items], labels, best)}
     weights, rare = None, 1
-    layer, strength = (at.EVERY_LAYER, OF_GUESSES) if arm == "self_training" else best
+    layer, strength = (at.UPPER_LAYERS, OF_GUESSES) if arm == "self_training" else best
     if arm == "self_training":
-        (items, labels, weights), rare = families[arm][best].learned(items, labels), OFTEN
-    one = at.pooled_layers(backbone) if layer == at.EVERY_LAYER else at.pooled(at.reuse(backbone, upto=layer))
+        (items, labels, weights), rare = unwrap(families[arm][best]).learned(items, labels), OFTEN
+    one = at.pooled_upper_layers(backbone) if layer == at.UPPER_LAYERS else at.pooled(at.reuse(backbone, upto=layer))
     parts: dict[str, Any] = {"network": at.LinearNetwork(one, *layers.head(layer, items, labels, strength, weights))}
     if arm == "mixture" or (arm == "self_training" and may_mix(config)):
         parts["words"] = at.TfidfWords.fit([texts[i] for i in items], labels, OF_WORDS, weights, rare)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,13 @@ def text_features(
     return dict(zip(names, _in_batches(model, texts, tokens_per_batch, progress), strict=True))
 
 
-def pooled_layers(backbone: keras.Model, pooling: str = "mean") -> keras.Model:
-    """Put pooling on every layer group of a language model: their vectors side by side, as `text_features` names them.
+def upper_half(layers: Sequence[str]) -> list[str]:
+    """Give the upper half of the layers, from the input to the output: of 7 the last 3, of one that one."""
+    return list(layers)[-max(1, len(layers) // 2) :]
+
+
+def pooled_upper_layers(backbone: keras.Model, pooling: str = "mean") -> keras.Model:
+    """Put pooling on the upper half of a language model's layer groups: their vectors side by side.
 
     Parameters
     ----------
@@ -58,15 +63,16 @@ def pooled_layers(backbone: keras.Model, pooling: str = "mean") -> keras.Model:
     Returns
     -------
     keras.Model
-        Output float32 [n, sum of the groups' d].
+        Output float32 [n, sum of the groups' d], in the order of `text_features`.
 
     Raises
     ------
     ValueError
         A model of another kind.
     """
-    _, model = _pooled_groups(backbone, pooling)
-    side_by_side = keras.layers.Concatenate(name="every_layer")(model.outputs)
+    names, model = _pooled_groups(backbone, pooling)
+    upper = model.outputs[-len(upper_half(names)) :]
+    side_by_side = keras.layers.Concatenate(name="upper_layers")(upper) if len(upper) > 1 else upper[0]
     return keras.Model(model.inputs, side_by_side, name=backbone.name)
 
 

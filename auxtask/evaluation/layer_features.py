@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from auxtask.backbones.text_features import upper_half
 from auxtask.evaluation.probes import logistic_head
 
-__all__ = ["EVERY_LAYER", "StandardisedLayers"]
+__all__ = ["UPPER_LAYERS", "StandardisedLayers"]
 
-EVERY_LAYER = "every layer"
-"""What the features of all layers, side by side, are called."""
+UPPER_LAYERS = "upper layers"
+"""What the features of the upper half of the layers, side by side, are called."""
 
 
 class StandardisedLayers:
@@ -29,17 +30,19 @@ class StandardisedLayers:
     Attributes
     ----------
     rows : dict of layer name to float32 [num_items, d]
-    side_by_side : dict of `EVERY_LAYER` to float32 [num_items, sum of all d]
+    side_by_side : dict of `UPPER_LAYERS` to float32 [num_items, sum of their d]
+        Those of `upper_half`: the lower ones say little more than which words there are.
     """
 
     def __init__(self, layers: Mapping[str, np.ndarray], num_reference: int) -> None:
         self._mean = {name: rows[:num_reference].mean(0) for name, rows in layers.items()}
         self._std = {name: rows[:num_reference].std(0) + 1e-6 for name, rows in layers.items()}
         self.rows = {name: (rows - self._mean[name]) / self._std[name] for name, rows in layers.items()}
-        scale = np.float32(np.sqrt(len(layers)))
-        self._mean[EVERY_LAYER] = np.concatenate([self._mean[name] for name in layers])
-        self._std[EVERY_LAYER] = np.concatenate([self._std[name] for name in layers]) * scale
-        self.side_by_side = {EVERY_LAYER: np.concatenate(list(self.rows.values()), axis=1) / scale}
+        upper = upper_half(list(layers))
+        scale = np.float32(np.sqrt(len(upper)))
+        self._mean[UPPER_LAYERS] = np.concatenate([self._mean[name] for name in upper])
+        self._std[UPPER_LAYERS] = np.concatenate([self._std[name] for name in upper]) * scale
+        self.side_by_side = {UPPER_LAYERS: np.concatenate([self.rows[name] for name in upper], axis=1) / scale}
 
     @property
     def last(self) -> dict[str, np.ndarray]:
@@ -55,7 +58,7 @@ class StandardisedLayers:
         Parameters
         ----------
         layer : str
-            Or `EVERY_LAYER`: the output is then that of `pooled_layers`.
+            Or `UPPER_LAYERS`: the output is then that of `pooled_upper_layers`.
         items, labels : int [n]
         strength, weights
             As `logistic_head`.

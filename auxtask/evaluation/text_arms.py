@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
+from functools import partial, wraps
 from hashlib import blake2b
 from typing import Any, Protocol, TypeVar
 
@@ -43,10 +43,11 @@ def remembered(classify: Classifier) -> Classifier:
     """Make the same classifier, which is fitted once for the same items, whoever asks.
 
     An arm, the rule that chooses among arms, and a mixture ask for the same folds. What is kept (log-probabilities, a
-    few kB per fit) lives as long as the classifier returned.
+    few kB per fit) lives as long as the classifier returned. `inspect.unwrap` gives the one that was given.
     """
     kept: dict[bytes, np.ndarray] = {}
 
+    @wraps(classify)
     def recall(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
         asked = blake2b(digest_size=16)
         for part in (train, labels, test):

@@ -10,7 +10,7 @@ import pytest
 from auxtask.backbones.language import language_backbone
 from auxtask.backbones.pooling import MaskedPooling, pooled
 from auxtask.backbones.saving import load_backbone, save_backbone
-from auxtask.backbones.text_features import check_tokenizer, pooled_layers
+from auxtask.backbones.text_features import check_tokenizer, pooled_upper_layers
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras
 from auxtask.transfer.cloning import reuse
@@ -60,12 +60,12 @@ def test_berts_own_pooler_makes_room() -> None:
     np.testing.assert_array_equal(model(inputs), pooled(reuse(backbone, upto="layer1"))(inputs))
 
 
-def test_every_layer_is_pooled_beside_the_others_and_that_can_be_saved(tmp_path: Path) -> None:
-    backbone = shaken(language_backbone("tiny", 50, seed=0))
+@pytest.mark.parametrize(("size", "upper"), [("mini", ("layer2", "layer3")), ("tiny", ("layer1",))])
+def test_upper_layers_are_pooled_side_by_side_and_that_can_be_saved(size: str, upper: tuple, tmp_path: Path) -> None:
+    backbone = shaken(language_backbone(size, 50, seed=0))
     inputs = batch()
-    groups = layer_groups(backbone).names
-    each = [pooled(reuse(backbone, upto=name)).predict(inputs, verbose=0) for name in groups]
-    model = pooled_layers(backbone)
+    each = [pooled(reuse(backbone, upto=name)).predict(inputs, verbose=0) for name in upper]
+    model = pooled_upper_layers(backbone)
     found = model.predict(inputs, verbose=0)
     np.testing.assert_allclose(found, np.concatenate(each, axis=1), atol=1e-6)
     save_backbone(model, tmp_path / "saved", {})

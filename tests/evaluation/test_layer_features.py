@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from auxtask.evaluation.layer_features import EVERY_LAYER, StandardisedLayers
+from auxtask.evaluation.layer_features import UPPER_LAYERS, StandardisedLayers
 from auxtask.evaluation.probes import logistic_head
 
 RANDOM = np.random.default_rng(0)
@@ -26,13 +26,19 @@ def test_a_head_on_the_output_itself_scores_as_that_on_standardised_rows() -> No
     np.testing.assert_allclose(LAYERS["layer0"] @ kernel + bias, expected, atol=1e-4)
 
 
-def test_side_by_side_all_layers_weigh_as_much_as_one() -> None:
-    layers = StandardisedLayers(LAYERS, 30)
-    rows = layers.side_by_side[EVERY_LAYER]
-    expected = np.concatenate([layers.rows["embeddings"], layers.rows["layer0"]], axis=1) / np.sqrt(2)
+def test_side_by_side_the_upper_half_weighs_as_much_as_one_layer() -> None:
+    many = {**LAYERS, "layer1": RANDOM.normal(2, 3, (40, 3)), "layer2": RANDOM.normal(0, 5, (40, 4))}
+    layers = StandardisedLayers(many, 30)
+    rows = layers.side_by_side[UPPER_LAYERS]
+    expected = np.concatenate([layers.rows["layer1"], layers.rows["layer2"]], axis=1) / np.sqrt(2)
     np.testing.assert_allclose(rows, expected, atol=1e-6)
-    assert EVERY_LAYER not in layers.rows
-    kernel, bias = layers.head(EVERY_LAYER, np.arange(20), LABELS[:20], 0.1)
+    assert UPPER_LAYERS not in layers.rows
+    kernel, bias = layers.head(UPPER_LAYERS, np.arange(20), LABELS[:20], 0.1)
     own_kernel, own_bias = logistic_head(rows[:20], LABELS[:20], 0.1)
-    raw = np.concatenate([LAYERS["embeddings"], LAYERS["layer0"]], axis=1)
+    raw = np.concatenate([many["layer1"], many["layer2"]], axis=1)
     np.testing.assert_allclose(raw @ kernel + bias, rows @ own_kernel + own_bias, atol=1e-4)
+
+
+def test_of_a_single_layer_the_upper_half_is_that_layer() -> None:
+    layers = StandardisedLayers({"layer0": LAYERS["layer0"]}, 30)
+    np.testing.assert_array_equal(layers.side_by_side[UPPER_LAYERS], layers.rows["layer0"])

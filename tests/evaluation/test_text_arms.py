@@ -1,5 +1,7 @@
 """The frozen text arms are scikit-learn's classifiers, at the setting that held-out labels prefer."""
 
+from inspect import unwrap
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,7 @@ def test_work_on_a_draw_is_shared_by_the_arms_and_the_choice() -> None:
     other = Examples(TRAIN.items, 1 - TRAIN.labels, TRAIN.names)
     scored_arm(family)(other, TEST, 3)
     assert len(calls) > 6  # other labels are other work
+    assert unwrap(one) is counted
 
 
 def test_probes_are_named_by_layer_and_penalty() -> None:
