@@ -156,10 +156,11 @@ def main(config: Config, run: at.Run) -> None:
         if encoded.lengths.max() > cut:
             run.note(f"networks are trained on {cut} tokens of a text, and judged on {encoded.max_length}")
         source = source_of(config)
-        random = backbone if source == "scratch" else at.reuse(backbone, init="random", seed=run.seed)
-        without_spare = encoded.take(np.arange(len(pool) + len(tested)))
-        untrained = features(random, without_spare, len(pool), run)
-        layers = untrained if source == "scratch" else features(backbone, encoded, len(pool), run)
+        layers = features(backbone, encoded, len(pool), run)
+        untrained = layers
+        if source != "scratch" and (not config.arms or "random_frozen" in config.arms):
+            without_spare = encoded.take(np.arange(len(pool) + len(tested)))
+            untrained = features(at.reuse(backbone, init="random", seed=run.seed), without_spare, len(pool), run)
     terms = at.TermCounts(texts, learnable=np.concatenate([np.arange(len(pool)), without_labels]))
     families = make_families(config, terms, layers, without_labels)
     networks = make_networks(config, backbone, encoded, layers, families)
@@ -272,7 +273,7 @@ def unlabelled_texts(
     """Draw texts without labels for the arm `self_training`: none that is tested, or that labels may be drawn from."""
     if source_of(config) == "scratch":
         return []
-    wanted = 200 if config.quick else 4000
+    wanted = 200 if config.quick else 2000
     kept = at.Corpus.of(data.unlabelled.sample(wanted + len(pool), run.seed))
     for known, where in ((tests, "test set"), (pool, "pool that labels are drawn from")):
         kept, report = at.drop_duplicates(kept, known)
