@@ -64,19 +64,12 @@ def main(config: Config, run: at.Run) -> None:
                         peaks[task, name].append(peak)
             bar.update(number + 1, rounds, "")
     for task in TASKS:
-        report_ratios(run, task, np.array(peaks[task, "large"]) / np.array(peaks[task, "small"]))
+        ratios = np.array(peaks[task, "large"]) / np.array(peaks[task, "small"])
+        run.add_rows([at.ratio_row(task, "peak_memory_ratio", ratios)])
+        run.print(f"{task}: peak_memory_ratio {ratios.mean():.3f} (rounds: {', '.join(f'{v:.3f}' for v in ratios)})")
         for name, size in sizes.items():
             median = np.median(peaks[task, name])
             run.note(f"{task}, {name}: {size:g} MB of text, peak {median:.0f} MB (median of {rounds} rounds)")
-
-
-def report_ratios(run: at.Run, task: str, ratios: np.ndarray) -> None:
-    """Write and print one task's ratios, a value per round."""
-    interval = at.t_interval(ratios)
-    row = {"arm": task, "budget": None, "budget_unit": None, "metric": "peak_memory_ratio"}
-    values = {"mean": interval.mean, "low": interval.low, "high": interval.high, "values": ratios.tolist()}
-    run.add_rows([row | values])
-    run.print(f"{task}: peak_memory_ratio {interval.mean:.3f} (rounds: {', '.join(f'{v:.3f}' for v in ratios)})")
 
 
 def write_corpus(file: Path, megabytes: float) -> Path:

@@ -93,7 +93,8 @@ def fine_tune(
     train = _finite(as_dataset(train, batch_size, shuffle=True, seed=seed))
     if validation_data is not None:
         validation_data = as_dataset(validation_data, batch_size)
-    metrics = [_accuracy_of(model, train) if loss is None else "accuracy"] if metrics is None else metrics
+    if metrics is None:
+        metrics = ["accuracy" if loss is not None else _accuracy_of(model, _loss_of(model, train))]
     loss = _loss_of(model, train) if loss is None else loss
     rates = GroupRates(_fresh(optimizer))
     tf.random.set_seed(seed)
@@ -268,17 +269,16 @@ def _loss_of(model: Any, train: Any) -> str:
     raise ValueError("no loss follows from the model's last layer (not a softmax or sigmoid): pass loss=")
 
 
-def _accuracy_of(model: Any, train: Any) -> Any:
-    """Give the accuracy that fits the loss, as an object.
+def _accuracy_of(model: Any, loss: str) -> Any:
+    """Give what Keras takes for "accuracy" of this output and loss, as an object.
 
     Of a name, Keras makes the variables inside the training step, which TensorFlow then traces twice.
     """
-    accuracies = {
-        "binary_crossentropy": keras.metrics.BinaryAccuracy,
-        "categorical_crossentropy": keras.metrics.CategoricalAccuracy,
-        "sparse_categorical_crossentropy": keras.metrics.SparseCategoricalAccuracy,
-    }
-    return accuracies[_loss_of(model, train)](name="accuracy")
+    if model.outputs[0].shape[-1] == 1:
+        return keras.metrics.BinaryAccuracy("accuracy")
+    if loss == "sparse_categorical_crossentropy":
+        return keras.metrics.SparseCategoricalAccuracy("accuracy")
+    return keras.metrics.CategoricalAccuracy("accuracy")
 
 
 def _last_activation(model: Any) -> str:

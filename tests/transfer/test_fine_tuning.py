@@ -248,6 +248,23 @@ def test_the_loss_follows_from_the_head(activation, labels, loss):
 
 
 @pytest.mark.parametrize(
+    ("activation", "units", "labels"),
+    [
+        ("softmax", 3, Y),
+        ("softmax", 3, np.eye(3, dtype="float32")[Y]),
+        ("sigmoid", 3, np.eye(3, dtype="float32")[Y]),
+        ("sigmoid", 1, np.minimum(Y, 1)),
+    ],
+)
+def test_accuracy_is_what_keras_takes_for_it(activation, units, labels):
+    below = model_of().layers[:-1]
+    model = keras.Sequential([keras.Input((6,)), *below, L.Dense(units, activation=activation, name="top")])
+    result = fine_tune(model, (X, labels), validation_data=(X, labels), plan=Plan.probe(1))
+    model.compile(loss=model.loss, metrics=["accuracy"])
+    assert result.history[-1]["val_accuracy"] == pytest.approx(model.evaluate(X, labels, verbose=0)[1])
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"plan": "prob"}, r"plan is 'prob' \(did you mean 'probe'\?\); valid: scratch, probe"),
