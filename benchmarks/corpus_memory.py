@@ -34,16 +34,10 @@ MOST_DOCUMENTS = 1_000_000  # as in the recipe text_classification
 class Config:
     """What can be set, as key=value."""
 
-    megabytes: int = at.option(30, "size of the small corpus; the large one has ten times as many")
-    rounds: int = at.option(3, "how often both are measured")
-    steps: int = at.option(20, "steps of the auxiliary task")
+    megabytes: int = at.option(30, "size of the small corpus; the large one has ten times as many", at_least=1)
+    rounds: int = at.option(3, "how often both are measured", at_least=1)
+    steps: int = at.option(20, "steps of the auxiliary task", at_least=1)
     quick: bool = at.option(False, "one round on 200 kilobytes: to see that everything runs")
-
-    def __post_init__(self) -> None:
-        """Refuse what measures nothing."""
-        for name in ("megabytes", "rounds", "steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
 
 
 def main(config: Config, run: at.Run) -> None:

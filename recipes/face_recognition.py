@@ -38,8 +38,10 @@ class Config:
         "identify", "name the targets; or dataset=lfw's official pairs (View 1)", choices=("identify", "view1")
     )
     pretraining: str = at.option("", "its length, as 20min, 2000steps or 30epochs; empty: the dataset's own")
-    budgets: tuple[int, ...] = at.option((), "labelled photos per person; empty: those of 1,3,5,10 that the data allow")
-    draws: int = at.option(0, "how often the labelled photos are drawn; 0: 5, of drawn faces 3")
+    budgets: tuple[int, ...] = at.option(
+        (), "labelled photos per person; empty: those of 1,3,5,10 that the data allow", at_least=1
+    )
+    draws: int = at.option(0, "how often the labelled photos are drawn; 0: 5, of drawn faces 3", at_least=0)
     arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all", choices=(*ARMS, "chosen"))
     on_bad: Literal["raise", "skip"] = at.option(
         "raise", "what to do with photos that cannot be read", choices=("raise", "skip")
@@ -58,12 +60,6 @@ class Config:
             raise ValueError(f"targets= and strangers= are for dataset=folder, not for {self.dataset}")
         if self.protocol == "view1" and self.dataset != "lfw":
             raise ValueError(f"protocol=view1 is a protocol of dataset=lfw, not of {self.dataset}")
-        if self.budgets and (min(self.budgets) < 1 or len(set(self.budgets)) < len(self.budgets)):
-            raise ValueError(
-                f"budgets={','.join(map(str, self.budgets))}: different numbers of photos per person, at least 1 each"
-            )
-        if self.draws < 0:
-            raise ValueError(f"draws={self.draws}: must be at least 1 (or 0, for the dataset's own number)")
         if self.pretraining and self.source:
             raise ValueError("pretraining= is the length of a pretraining, and source= brings one that is done")
         if self.pretraining:

@@ -43,24 +43,19 @@ class Config:
     )
     network: str = at.option("conv", "convolutional, or fully connected", choices=("conv", "dense"))
     pair: tuple[str, ...] = at.option((), "Model B's classes: negative,positive; or all; empty: sandal,shirt or 8,9")
-    seeds: int = at.option(20, "draws of the labelled images, each with other start weights")
-    labels: tuple[int, ...] = at.option((), "labelled images in all; empty: 200, of digits 20")
+    seeds: int = at.option(20, "draws of the labelled images, each with other start weights", at_least=1)
+    labels: tuple[int, ...] = at.option(
+        (), "labelled images in all, two of each class or more; empty: 200, of digits 20", at_least=4
+    )
     arms: tuple[str, ...] = at.option(
         (), "restricts the arms; empty: all; of pair=all scratch,probe_then_tune", choices=(*ARMS, "chosen")
     )
-    a_seeds: int = at.option(0, "seeds of Model A; 0: 3 (pair=all with conv: one short A per pair)")
+    a_seeds: int = at.option(0, "seeds of Model A; 0: 3 (pair=all with conv: one short A per pair)", at_least=0)
     beside: str = at.option("", "pair=all: an earlier run of it with the other network, for the closing sentence")
     quick: bool = at.option(False, "about a minute: to see that everything runs")
 
     def __post_init__(self) -> None:
-        """Refuse numbers that mean nothing."""
-        for name, value, least in (("seeds", self.seeds, 1), ("a_seeds", self.a_seeds, 0)):
-            if value < least:
-                raise ValueError(f"{name}={value}: must be at least {least}")
-        if len(set(self.labels)) < len(self.labels):
-            raise ValueError(f"labels={','.join(map(str, self.labels))}: one of them stands there twice")
-        if self.labels and min(self.labels) < 4:
-            raise ValueError(f"labels={min(self.labels)}: must be at least 4, two of each class")
+        """Refuse what does not go together."""
         if self.a_seeds > self.seeds:
             raise ValueError(f"a_seeds={self.a_seeds}: each Model A needs a draw of its own, and seeds={self.seeds}")
         if self.pair == ("all",) and self.arms and ("scratch" not in self.arms or len(set(self.arms)) < 2):

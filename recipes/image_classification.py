@@ -37,16 +37,21 @@ class Config:
     dataset: str = at.option("digits", "where the pictures come from", choices=("digits", "folder"))
     path: str = at.option("", "dataset=folder: a folder with a sub-folder per class, and perhaps unlabelled/")
     source: str = at.option("", "a tf_keras file, a run, a saved backbone or a name such as MobileNetV2")
-    size: int = at.option(0, "side of the pictures, in pixels; 0: the source's own, of applications 128")
+    size: int = at.option(0, "side of the pictures, in pixels; 0: the source's own, of applications 128", at_least=0)
     pixel_range: tuple[int, ...] = at.option(
         (), "pixels that a file learned from: 0,1 or -1,1 or 0,255; empty: guessed"
     )
     mirror: bool = at.option(True, "whether mirror images show the same class (of digits they do not)")
-    labels: tuple[int, ...] = at.option((), "labelled pictures per class; empty: those of 5,20,100 there are, or all")
-    draws: int = at.option(5, "how often the labelled pictures are drawn")
+    labels: tuple[int, ...] = at.option(
+        (), "labelled pictures per class, 2 or more to choose an arm by; empty: those of 5,20,100 there are, or all",
+        at_least=2,
+    )  # fmt: skip
+    draws: int = at.option(5, "how often the labelled pictures are drawn", at_least=1)
     test_fraction: float = at.option(0.5, "dataset=folder: share of each class that is set aside to test on")
-    epochs: int = at.option(20, "of 10 batches of 32 pictures, in every arm that trains")
-    arms: tuple[str, ...] = at.option((), "restricts the arms, and what may be chosen; empty: all")
+    epochs: int = at.option(20, "of 10 batches of 32 pictures, in every arm that trains", at_least=2)
+    arms: tuple[str, ...] = at.option(
+        (), "restricts the arms, and what may be chosen; empty: all", choices=(*ARMS, "chosen")
+    )
     allow_overlap: bool = at.option(False, "let the source have been pretrained on test pictures, and say so")
     on_bad: Literal["raise", "skip"] = at.option(
         "raise", "what to do with files that cannot be read", choices=("raise", "skip")
@@ -55,17 +60,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
-        unknown = sorted(set(self.arms) - {*ARMS, "chosen"})
-        if unknown or set(self.arms) == {"chosen"}:
-            raise ValueError(f"arms={','.join(self.arms)}: name some of {', '.join(ARMS)}, and chosen")
-        if self.labels and min(self.labels) < 2:
-            raise ValueError(
-                f"labels={min(self.labels)}: at least 2 of each class, or nothing tells which arm to choose"
-            )
-        if len(set(self.labels)) < len(self.labels):
-            raise ValueError(f"labels={','.join(map(str, self.labels))}: one of them stands there twice")
-        if self.epochs < 2 or self.draws < 1 or self.size < 0:
-            raise ValueError(f"epochs={self.epochs}, draws={self.draws}, size={self.size}: at least 2, 1 and 0")
+        if self.arms == ("chosen",):
+            raise ValueError(f"arms=chosen: name some of {', '.join(ARMS)} to choose from too")
         if not 0 < self.test_fraction <= 0.5:
             raise ValueError(f"test_fraction={self.test_fraction}: must be above 0 and at most 0.5")
         if self.dataset == "folder" and not (self.path and self.source):

@@ -32,14 +32,14 @@ class Config:
     path: str = at.option("", "your photos, a sub-folder per class; empty: drawn faces")
     unlabelled: str = at.option("", "other photos, to pretrain on; empty: those of path that are not tested")
     pretraining: str = at.option("", "its length, as 20min, 2000steps or 30epochs; empty: 400steps")
-    budgets: tuple[int, ...] = at.option((2, 8), "labelled photos per class")
-    draws: int = at.option(3, "how often the labelled photos are drawn")
+    budgets: tuple[int, ...] = at.option((2, 8), "labelled photos per class", at_least=1)
+    draws: int = at.option(3, "how often the labelled photos are drawn", at_least=1)
     quick: bool = at.option(False, "less than a minute: to see that everything runs")
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done, before anything is trained."""
-        if self.draws < 1 or not self.budgets or min(self.budgets) < 1 or len(set(self.budgets)) < len(self.budgets):
-            raise ValueError(f"draws={self.draws}, budgets={self.budgets}: 1 or more, and different budgets")
+        if not self.budgets:
+            raise ValueError("budgets= is empty: give one number of photos or more")
         if self.pretraining and at.parse_budget(self.pretraining).kind == "tokens":
             raise ValueError(
                 f"pretraining={self.pretraining}: photos are no tokens; write 20min, 2000steps or 30epochs"

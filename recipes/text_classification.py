@@ -73,19 +73,19 @@ class Config:
         "its length, as 20min or 2000steps; empty: 600steps of same document, else 20min (1500steps on drawn texts)",
     )
     labels: tuple[int, ...] = at.option(
-        (), "labelled texts in all, balanced; empty: those of 20,100,200,1000 that the data allow"
+        (), "labelled texts in all, balanced; empty: those of 20,100,200,1000 that the data allow", at_least=1
     )
-    per_class: int = at.option(0, "instead of labels: so many of each class")
-    draws: int = at.option(10, "how often labelled texts are drawn")
+    per_class: int = at.option(0, "instead of labels: so many of each class", at_least=0)
+    draws: int = at.option(10, "how often labelled texts are drawn", at_least=1)
     trained_budgets: tuple[int, ...] = at.option(
         (),
         "where networks are trained, on the first 5 draws; empty: 20,200 of the labels; with per_class all, all draws",
     )
-    test_size: int = at.option(1000, "texts of the fixed, balanced test subset")
+    test_size: int = at.option(1000, "texts of the fixed, balanced test subset", at_least=2)
     full_test: int = at.option(
         10_000, "frozen arms are scored on all test texts too, if there are at most so many (IMDB has 25,000: minutes)"
     )
-    max_length: int = at.option(256, "tokens per text; what is beyond is cut off")
+    max_length: int = at.option(256, "tokens per text; what is beyond is cut off", at_least=8)
     keep: Literal["head", "head_tail"] = at.option(
         "head_tail", "of longer texts: their beginning, or a quarter from there and the rest from the end"
     )
@@ -97,15 +97,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what means nothing, or would be ignored."""
-        for name, value, least in (("draws", self.draws, 1), ("test_size", self.test_size, 2)):
-            if value < least:
-                raise ValueError(f"{name}={value}: must be at least {least}")
-        if self.max_length < 8:
-            raise ValueError(f"max_length={self.max_length}: must be at least 8 tokens")
         if self.labels and self.per_class:
             raise ValueError("labels= counts labels in all, per_class= those of each class: give one of them")
-        if len(set(self.labels)) < len(self.labels):
-            raise ValueError(f"labels={','.join(map(str, self.labels))}: one of them stands there twice")
         if self.path and self.dataset not in ("csv", "jsonl", "file", "hub"):
             raise ValueError(f"path= is for dataset=csv, jsonl, file or hub, not for {self.dataset}")
         if self.unlabelled and self.dataset == "drawn":

@@ -109,16 +109,14 @@ class Config:
     search: int = at.option(
         0, "learning rates tried for each method; 0: 3 where methods are compared, else 1", choices=(0, 1, 3)
     )
-    labels: tuple[int, ...] = at.option((100, 200, 1000), "labelled pictures in all, balanced")
-    draws: int = at.option(5, "how often labels are drawn")
+    labels: tuple[int, ...] = at.option((100, 200, 1000), "labelled pictures in all, balanced", at_least=1)
+    draws: int = at.option(5, "how often labels are drawn", at_least=1)
     quick: bool = at.option(False, "about a minute: to see that everything runs")
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
-        if not self.method or not self.labels or self.draws < 1:
-            raise ValueError(f"method, labels and draws={self.draws}: at least one of each")
-        if len(set(self.method)) < len(self.method):
-            raise ValueError(f"method={','.join(self.method)}: one of them stands there twice")
+        if not self.method or not self.labels:
+            raise ValueError("method= and labels= are empty: give at least one of each")
         self._check_length()
         if (self.dataset == "folder") != bool(self.path):
             raise ValueError("dataset=folder needs path=DIR, with a sub-folder of pictures per class; others take none")

@@ -43,7 +43,7 @@ def test_budgets_beyond_the_digits_are_dropped_and_named(no_data, capsys) -> Non
     [
         (["pair=8,x"], "no class 'x' among 0, 1, 2"),
         (["pair=8"], "name two of 0, 1"),
-        (["pair=8,8"], "named twice"),
+        (["pair=8,8"], "8 stands there twice"),
         (["pair=sandal,shirt", "dataset=digits"], "no class 'sandal'"),
         (["labels=4000"], "digits has images for at most"),
         (["labels=2"], "at least 4"),

@@ -123,7 +123,7 @@ def test_a_folder_is_no_digits_whatever_it_is_called() -> None:
         (["dataset=digits", "labels=5000"], "digits has"),
         (["draws=0"], "draws=0"),
         (["search=2"], "Valid values: 0, 1, 3"),
-        (["method=gan,gan"], "method=gan,gan: one of them stands there twice"),
+        (["method=gan,gan"], "method=gan,gan: gan stands there twice"),
         (["length=often"], "'often'"),
         (["length=2Mtokens"], "pictures are no tokens"),
         (["length=10min"], "length=10min with equal=epochs: write it as 20epochs"),

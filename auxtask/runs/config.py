@@ -18,17 +18,22 @@ from typing import Any, Literal, TypeVar, Union
 T = TypeVar("T")
 
 
-def option(default: T, help: str, *, choices: Sequence[Any] | None = None, advice: str = "") -> T:
+def option(
+    default: T, help: str, *, choices: Sequence[Any] | None = None, at_least: float | None = None, advice: str = ""
+) -> T:
     """Declare one setting of a recipe's `Config`.
 
     Parameters
     ----------
     default : value
-        What the setting is without an override. Immutable: use a tuple, never a list.
+        What the setting is without an override. Immutable: use a tuple, never a list. Of a tuple no item may be given
+        twice.
     help : str
         One line that says what the setting means, with its unit.
     choices : sequence, optional
         The only values allowed; for a tuple, the only items allowed.
+    at_least : number, optional
+        The smallest value allowed; for a tuple, the smallest item allowed.
     advice : str
         What to say beside the choices to whoever gives another value: one sentence.
 
@@ -43,7 +48,8 @@ def option(default: T, help: str, *, choices: Sequence[Any] | None = None, advic
     ... class Config:
     ...     dataset: str = option("drawn", "where the photos come from", choices=("drawn", "lfw"))
     """
-    metadata = {"help": help, "choices": None if choices is None else tuple(choices), "advice": advice}
+    allowed = None if choices is None else tuple(choices)
+    metadata = {"help": help, "choices": allowed, "at_least": at_least, "advice": advice}
     return typing.cast(T, dataclasses.field(default=default, metadata=metadata))
 
 
@@ -104,7 +110,7 @@ def parse_overrides(config_class: type[T], overrides: Sequence[str]) -> T:
     ------
     ValueError
         In one line: an unknown key (with the closest and all valid ones), a key given twice, a value of the wrong
-        type, or a value that is not among the choices.
+        type, one that is not among the choices or too small, or an item that is given twice.
     """
     fields = {f.name: f for f in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(config_class)
@@ -206,7 +212,8 @@ def _read_value(field: dataclasses.Field[Any], hint: Any, text: str) -> Any:
         reason = error.errors()[0]["msg"]
         reason = reason[:1].lower() + reason[1:]
         raise ValueError(f"{field.name}={text} is not valid: {reason} (wanted: {wanted})") from None
-    for item in value if is_tuple else (value,):
+    items = value if is_tuple else (value,)
+    for item in items:
         if choices is not None and item not in choices:
             names = [str(choice) for choice in choices]
             advice = field.metadata.get("advice")
@@ -214,4 +221,9 @@ def _read_value(field: dataclasses.Field[Any], hint: Any, text: str) -> Any:
                 f"{field.name}={text}: {item!r} is not valid.{closest(str(item), names)} "
                 f"Valid values: {', '.join(names)}" + (f". {advice}" if advice else "")
             )
+        least = field.metadata.get("at_least")
+        if least is not None and item is not None and item < least:
+            raise ValueError(f"{field.name}={text}: must be at least {least}")
+        if items.count(item) > 1:
+            raise ValueError(f"{field.name}={text}: {write_value(item)} stands there twice")
     return value

@@ -21,9 +21,9 @@ from auxtask.runs.config import (
 @dataclass(frozen=True)
 class Config:
     dataset: str = option("drawn", "where the photos come from", choices=("drawn", "lfw", "folder"))
-    budgets: tuple[int, ...] = option((1, 3), "photos per person")
+    budgets: tuple[int, ...] = option((1, 3), "photos per person", at_least=1)
     arms: tuple[str, ...] = option((), "arms", choices=("probe", "scratch"))
-    rate: float = option(0.1, "learning rate")
+    rate: float = option(0.1, "learning rate", at_least=0.0)
     source: str | None = option(None, "an earlier run")
     limit: int | None = option(None, "how many")
     mode: Literal["fast", "slow"] = "fast"
@@ -56,6 +56,10 @@ def test_none_and_the_empty_tuple_can_be_written() -> None:
         ("rate=nan", ["rate=nan", "finite"]),
         ("budgets=1,two", ["budgets=1,two", "integer"]),
         ("budgets=1.5", ["budgets=1.5", "integer"]),
+        ("budgets=3,0", ["budgets=3,0: must be at least 1"]),
+        ("budgets=3,1,3", ["budgets=3,1,3: 3 stands there twice"]),
+        ("arms=probe,probe", ["probe stands there twice"]),
+        ("rate=-1", ["rate=-1: must be at least 0"]),
         ("quick=perhaps", ["quick=perhaps", "bool"]),
         ("limit=", ["limit=", "integer"]),
         ("quick", ["'quick'", "key=value"]),
@@ -91,8 +95,8 @@ def test_a_key_given_twice_is_refused() -> None:
 
 
 @given(
-    budgets=st.lists(st.integers(-(10**6), 10**6)).map(tuple),
-    rate=st.floats(allow_nan=False, allow_infinity=False),
+    budgets=st.lists(st.integers(1, 10**6), unique=True).map(tuple),
+    rate=st.floats(0, allow_infinity=False),
     limit=st.none() | st.integers(),
     quick=st.booleans(),
 )
