@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from auxtask.data.image_batches import image_batches as image_batches
     from auxtask.data.image_data import ImageData as ImageData
     from auxtask.data.images import fit_images as fit_images
+    from auxtask.data.labelled_images import LabelledImages as LabelledImages
     from auxtask.data.masking import Masking as Masking
     from auxtask.data.overlap import refuse_overlap as refuse_overlap
     from auxtask.data.shifts import Shifts as Shifts
@@ -172,6 +173,7 @@ if TYPE_CHECKING:
     from auxtask.training.budget import Budget as Budget
     from auxtask.training.budget import parse_budget as parse_budget
     from auxtask.training.callbacks import BestWeights as BestWeights
+    from auxtask.training.callbacks import Diverged as Diverged
     from auxtask.training.callbacks import NanGuard as NanGuard
     from auxtask.training.callbacks import WeightAverage as WeightAverage
     from auxtask.training.inputs import as_dataset as as_dataset
@@ -201,7 +203,9 @@ _HOME = {
     "Crops": "auxtask.data.crops",
     "CrossCorrelation": "auxtask.losses.cross_correlation",
     "Curve": "auxtask.evaluation.learning_curves",
+    "Diverged": "auxtask.training.callbacks",
     "DocumentSpans": "auxtask.data.text_spans",
+    "LabelledImages": "auxtask.data.labelled_images",
     "UPPER_LAYERS": "auxtask.evaluation.layer_features",
     "EncodedTexts": "auxtask.data.text_batches",
     "Examples": "auxtask.evaluation.comparison",

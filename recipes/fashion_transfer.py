@@ -190,7 +190,7 @@ def models_a(config: Config, run: at.Run, task: Task, short: bool = False, varia
         if not file.exists():
             train_a(run, task, epochs, seed, file)
     if short:
-        run.note(f"Model A ({task.network}) is short: {epochs} epochs, one of it for each pair")
+        run.note(f"Model A ({task.network}) is short: {epochs} epochs, {count} of it for each pair")
     found = [at.model_accuracy(at.load(file), task.a.test.images, task.a.test.labels) for file in files]
     mean, low, high = at.t_interval(found)
     row = {"arm": f"model_a_{task.network}", "metric": "accuracy_on_a", "mean": mean, "low": low, "high": high}
@@ -304,7 +304,7 @@ def one_pair(config: Config, run: at.Run, task: Task, budgets: Sequence[int]) ->
         show_time_saved(config, run, task, files[0], comparison, results, budget)
     with run.stage("the other network"):
         other = replace(task, network="dense" if task.network == "conv" else "conv")
-        beside = models_a(config, run, other, short=other.network == "conv")
+        beside = models_a(config, run, other)
         explain(config, run, {task: files[0], other: beside[0]}, drawn)
         if not set(COMPARED) <= set(results.arms):
             return
@@ -342,7 +342,9 @@ def show_the_trap(run: at.Run, task: Task, file: Path, train: at.Examples) -> No
     for how in ("shared", "copied"):
         model_a = at.load(file)
         if how == "shared":
-            model_b = at.keras.Sequential([*model_a.layers[:-1], at.keras.layers.Dense(1, "sigmoid")])
+            start = at.keras.initializers.GlorotUniform(seed=run.seed)
+            head = at.keras.layers.Dense(1, "sigmoid", kernel_initializer=start)
+            model_b = at.keras.Sequential([*model_a.layers[:-1], head])
         else:
             model_b = at.reuse(model_a, drop_head=True, head=1, seed=run.seed)
         model_b.compile("adam", "binary_crossentropy")
@@ -428,7 +430,7 @@ def all_pairs(
     network = config.network
     run.figure("spread", at.plot_spread(run.rows, title=f"{len(pairs)} pairs, {network}: a point is a pair"))
     of_a = {row["variant"]: f"{100 * row['mean']:.1f}" for row in run.rows if row["metric"] == "accuracy_on_a"}
-    a = ", one short Model A per pair" if network == "conv" and not config.a_seeds else ""
+    a = f", {len(files)} short Models A per pair" if network == "conv" else ""
     title = f"gain of {judged} over scratch, {network}, {budget} labels, {len(pairs)} pairs{a}"
     at.report_verdicts(run, tables, title, {"A, %": of_a}, len(files))
     if config.beside:

@@ -28,6 +28,7 @@ import numpy as np
 import auxtask as at
 
 ARMS = ("pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual")
+CLAIMABLE = ("pixels", "probe", "probe_then_tune")  # what may be chosen
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
-        if self.arms == ("chosen",):
-            raise ValueError(f"arms=chosen: name some of {', '.join(ARMS)} to choose from too")
+        if "chosen" in self.arms and not set(CLAIMABLE) & set(self.arms):
+            raise ValueError(f"arms={','.join(self.arms)}: chosen needs one of {', '.join(CLAIMABLE)} to choose from")
         if not 0 < self.test_fraction <= 0.5:
             raise ValueError(f"test_fraction={self.test_fraction}: must be above 0 and at most 0.5")
         if self.dataset == "folder" and not (self.path and self.source):
@@ -79,7 +80,9 @@ def main(config: Config, run: at.Run) -> None:
         with run.stage("other digits"):
             backbone = learn_other_digits(config, run)
     run.print(at.layer_groups(backbone))
-    at.save_backbone(backbone, run.folder / "backbone", {"source": config.source or "other digits"})
+    # With the source's own record, so that what it has seen is known wherever this backbone goes.
+    record = at.provenance_of(config.source) if Path(config.source).exists() else {}
+    at.save_backbone(backbone, run.folder / "backbone", record | {"source": config.source or "other digits"})
     images, (pool, test) = at.laid_out(data.train, data.test)
     tuned: list[Any] = []
     with run.stage("features"):

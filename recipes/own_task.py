@@ -4,7 +4,7 @@ Auxiliary task: photos without labels are turned grey, and the network guesses t
 Target task: name the person (or whatever your sub-folders are) in a grey photo, from 2 or 8 labelled ones of each.
 
     auxtask run own_task                                   # drawn faces: no data needed; about 2 minutes
-    auxtask run own_task path=MY_PHOTOS                    # a sub-folder per class
+    auxtask run own_task path=MY_PHOTOS                    # a sub-folder per class; MY_PHOTOS/unlabelled/ is free
     auxtask cp own_task my_task.py                         # yours to change: rewrite the class `Colours`
     auxtask run my_task.py
 
@@ -29,8 +29,7 @@ SIZE = 32  # photos are kept at this side, in pixels
 class Config:
     """What can be set, as key=value."""
 
-    path: str = at.option("", "your photos, a sub-folder per class; empty: drawn faces")
-    unlabelled: str = at.option("", "other photos, to pretrain on; empty: those of path that are not tested")
+    path: str = at.option("", "your photos, a sub-folder per class, and perhaps unlabelled/; empty: drawn faces")
     pretraining: str = at.option("", "its length, as 20min, 2000steps or 30epochs; empty: 400steps")
     budgets: tuple[int, ...] = at.option((2, 8), "labelled photos per class", at_least=1)
     draws: int = at.option(3, "how often the labelled photos are drawn", at_least=1)
@@ -44,8 +43,6 @@ class Config:
             raise ValueError(
                 f"pretraining={self.pretraining}: photos are no tokens; write 20min, 2000steps or 30epochs"
             )
-        if self.unlabelled and not self.path:
-            raise ValueError("unlabelled=DIR goes with path=DIR, your own photos")
 
 
 class Colours(at.ImageTask):
@@ -77,17 +74,15 @@ class Colours(at.ImageTask):
 def main(config: Config, run: at.Run) -> None:
     """Data, the auxiliary task, then the target task."""
     with run.stage("data"):
-        targets, unlabelled = check(config, run)
-        pool, test = split(config, run, targets)
-        photos = targets.images(pool) if unlabelled is None else unlabelled.images()
+        data = check(config, run)
+        images, (pool, test) = at.laid_out(data.train, data.test)  # pool: what labels are drawn from
     with run.stage("pretraining"):
-        backbone = pretrain(config, run, photos)
-    labelled, tested = (at.Examples(i, targets.labels[i], targets.people, index=i) for i in (pool, test))
+        backbone = pretrain(config, run, np.concatenate([data.train.images, data.unlabelled]))
     tuned: list[Any] = []
-    arms = make_arms(config, backbone, grey(targets.images()), tuned)
+    arms = make_arms(config, backbone, grey(images), tuned)
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         results = at.Comparison(
-            arms, config.budgets, 1 if config.quick else config.draws, tested, pool=labelled, metric="accuracy",
+            arms, config.budgets, 1 if config.quick else config.draws, test, pool=pool, metric="accuracy",
             budget_unit="photos per class", seed=run.seed, run=run,
             # Named before anything is measured: with so few labels, training the network seldom pays.
             chosen=dict.fromkeys(config.budgets, "probe"),
@@ -95,27 +90,27 @@ def main(config: Config, run: at.Run) -> None:
     at.report_comparison(run, results, tuned)
 
 
-def check(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData | None]:
-    """Give the photos of the target task, and others to pretrain on (also `auxtask validate`)."""
-    if not config.path:
-        strangers = at.FaceData.drawn(60 if config.quick else 400, 5, run.seed, SIZE, "stranger")
-        return at.FaceData.drawn(20, 24, 1000 + run.seed, SIZE, "target"), strangers
-    targets = at.FaceData.from_folder(config.path, SIZE)
-    split(config, run, targets)
-    unlabelled = at.FaceData.from_folder(config.unlabelled, SIZE) if config.unlabelled else None
-    if unlabelled is not None:
-        at.refuse_overlap(unlabelled, targets, False)
-    return targets, unlabelled
+def check(config: Config, run: at.Run) -> at.ImageData:
+    """Give photos to learn from, others to test on, and perhaps some without labels (also `auxtask validate`)."""
+    data = at.ImageData.from_folder(config.path, SIZE, seed=run.seed) if config.path else drawn_faces(config, run)
+    fewest = int(data.train.counts.argmin())
+    if data.train.counts[fewest] < max(config.budgets):
+        raise ValueError(
+            f"budgets={max(config.budgets)}: {data.names[fewest]} has {data.train.counts[fewest]} photos that are not "
+            "tested"
+        )
+    for text in data.notes:
+        run.note(text)
+    return data
 
 
-def split(config: Config, run: at.Run, targets: at.FaceData) -> tuple[np.ndarray, np.ndarray]:
-    """Set test photos aside first, so that neither labels nor pretraining see them; give photo numbers."""
-    pool, test = at.fixed_test_half(targets.labels, seed=run.seed, names=targets.people)
-    counts = np.bincount(targets.labels[pool])
-    if counts.min() < max(config.budgets):
-        person = targets.people[int(counts.argmin())]
-        raise ValueError(f"budgets={max(config.budgets)}: {person} has {counts.min()} photos that are not tested")
-    return pool, test
+def drawn_faces(config: Config, run: at.Run) -> at.ImageData:
+    """Draw 20 people to be named, half of whose photos are tested, and strangers to pretrain on."""
+    people = at.FaceData.drawn(20, 24, 1000 + run.seed, SIZE, "target")
+    strangers = at.FaceData.drawn(60 if config.quick else 400, 5, run.seed, SIZE, "stranger")
+    everything = at.LabelledImages(people.images(), people.labels, people.people)
+    train, test = (everything.take(rows) for rows in at.fixed_test_half(people.labels, seed=run.seed))
+    return at.ImageData("drawn faces", train, test, strangers.images())
 
 
 def grey(photos: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Learn from pictures without labels, then classify with a few hundred: seven ways, one encoder, one table.
+"""Learn from pictures without labels, then classify with a few hundred labels: seven ways, one table.
 
 Auxiliary task: `method=`, of pictures alone: give them back, tell them from made-up ones, say how far they were
 turned, find the other view of the same one.
@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -104,6 +104,8 @@ class Config:
         choices=("auto", "fashion_mnist", "digits", "lfw", "folder"),
     )
     path: str = at.option("", "dataset=folder: a folder with a sub-folder per class, and perhaps unlabelled/")
+    size: int = at.option(64, "dataset=folder: side of the pictures, in pixels", at_least=8)
+    mirror: bool = at.option(True, "dataset=folder: whether mirror images show the same class (of letters they do not)")
     equal: str = at.option(
         "epochs", "methods get as many passes over the pictures, or as much time", choices=("epochs", "seconds")
     )
@@ -161,7 +163,9 @@ def main(config: Config, run: at.Run) -> None:
     kind = kind_of(config, data)
     target = make_target(config, run, data, kind)
     names = tuple(METHODS) if "all" in config.method else config.method
-    run.note("augmentation, lengths of pretraining and rates of fine-tuning are guesses, the same for every method")
+    run.note("what is done to pictures, lengths of pretraining and rates of fine-tuning are guesses, none was searched")
+    if "rbm" in names:
+        run.note("rbm trains a dense net, 500 and 250 sigmoid units; the others one conv net, which scratch is too")
     if not searches(config, names):
         run.note("learning rates of pretraining are guesses too (search=3 tries three on labels held out)")
     learned = {name: pretrained(config, run, name, kind, data, target) for name in names}
@@ -180,7 +184,7 @@ def main(config: Config, run: at.Run) -> None:
             k: at.remembered(at.log_neighbours(rows["last"], k)) for k in (1, 5, 20)
         }
         families[arm_name(names, name, "probe")] = probes[name]
-    # Pictures to draw labels from count as unlabelled wherever they are not drawn.
+    # Of these, the ones whose labels are drawn, and those that are judged, are left out draw by draw.
     without_labels = np.concatenate([target.pool.items, target.held_out.items])
     teacher = at.SelfTraining([at.log_probe(layers[picked]["all"], STRENGTHS[1])], without_labels)
     families[arm_name(names, picked, "self_training")] = {"self_training": teacher}
@@ -204,9 +208,15 @@ def main(config: Config, run: at.Run) -> None:
                 },
             ),
         ).run(bar.update)  # fmt: skip
-    seconds = {row["arm"]: row["mean"] for row in run.rows if row["metric"] == "seconds_pretraining"}
-    own = {arm_name(names, name, arm): f"{seconds[name]:.0f}" for name in names for arm in OF_A_METHOD}
-    at.report_comparison(run, results, beside={"pretraining, s": own})
+    seconds, searched = (
+        {row["arm"]: row["mean"] for row in run.rows if row["metric"] == f"seconds_{what}"}
+        for what in ("pretraining", "search")
+    )
+    beside = {
+        title: {arm_name(names, name, arm): f"{each[name]:.0f}" for name in each for arm in OF_A_METHOD}
+        for title, each in (("pretraining, s", seconds), ("search, s", searched)) if each
+    }  # fmt: skip
+    at.report_comparison(run, results, beside=beside)
     if {"stacked_autoencoders", "autoencoder"} <= set(names):
         say_history(run, results, seconds)
 
@@ -214,7 +224,8 @@ def main(config: Config, run: at.Run) -> None:
 def check(config: Config, run: at.Run) -> at.ImageData:
     """Read the pictures and say what is odd about them (also `auxtask validate`)."""
     if config.dataset == "folder":
-        data = at.ImageData.from_folder(config.path, seed=0)  # whatever --seed, as in image_classification
+        # Whatever --seed, as in image_classification.
+        data = at.ImageData.from_folder(config.path, config.size, seed=0)
     elif config.dataset == "lfw":
         if run.data_root is None:
             raise ValueError("dataset=lfw needs --data-root DIR (or AUXTASK_DATA) with DIR/faces/lfw/<person>/<photo>")
@@ -234,7 +245,9 @@ def check(config: Config, run: at.Run) -> at.ImageData:
 
 def kind_of(config: Config, data: at.ImageData) -> Kind:
     """Give what is used for these pictures, whatever a folder of them is called."""
-    return PHOTOS if config.dataset == "folder" else KINDS.get(data.name, PHOTOS)
+    if config.dataset == "folder":
+        return replace(PHOTOS, crops=at.Crops(flip=config.mirror), shifts=at.Shifts(4, flip=config.mirror))
+    return KINDS.get(data.name, PHOTOS)
 
 
 def held_out_size(data: at.ImageData) -> int:
@@ -301,8 +314,9 @@ def pretrained(
 def learn(run: at.Run, task: Any, data: at.ImageData, length: str, rate: float, label: str) -> tuple[at.Model, float]:
     """Pretrain on all training pictures, without their labels; give the backbone, and the seconds that took."""
     everything = np.concatenate([data.train.images, data.unlabelled])
-    # Of many pictures a few are watched only; of few, none can be spared.
-    seen, watched = (everything[:-500], everything[-500:]) if len(everything) > 5000 else (everything, None)
+    # Of many pictures a few are watched only, drawn since folders are read class by class; of few, none can be spared.
+    order, few = np.random.default_rng(run.seed).permutation(len(everything)), 500 if len(everything) > 5000 else 0
+    seen, watched = everything[order[few:]], everything[order[:few]] if few else None
     began = time.perf_counter()
     backbone = task.pretrain(
         seen, watched, budget=length, learning_rate=rate, callbacks=run.callbacks(label=label), seed=run.seed
@@ -318,8 +332,12 @@ def searched_rate(run: at.Run, name: str, kind: Kind, data: at.ImageData, target
     part = spec.amount / 4 if spec.kind == "seconds" else max(least, round(spec.amount / 4))
 
     def tried(rate: float) -> dict[str, Any]:
-        task = make(data.shape, kind, run.seed)
-        backbone, seconds = learn(run, task, data, f"{part}{spec.kind}", rate, f"{name}, rate {rate:g}")
+        task, began = make(data.shape, kind, run.seed), time.perf_counter()
+        try:
+            backbone, seconds = learn(run, task, data, f"{part}{spec.kind}", rate, f"{name}, rate {rate:g}")
+        except at.Diverged as error:
+            run.note(f"{name}, rate {rate:g}: {error}")
+            return {"accuracy": np.array(0.0), "seconds": np.array(time.perf_counter() - began)}
         rows = features(backbone, target, target.num_seen)["all"]
         _, means = by_held_out(run, target, {name: at.scored_arm({0: at.log_probe(rows, STRENGTHS[1])})})
         return {"accuracy": np.array(means[name]), "seconds": np.array(seconds)}
@@ -366,9 +384,10 @@ def features(backbone: at.Model, target: Target, num: int | None = None) -> dict
 
 def pixel_probes(target: Target, num_components: int | None) -> dict[Any, Any]:
     """Give probes of the pixels, or of their principal components."""
+    pixels = at.fit_images(target.images, min(target.images.shape[1], 32), target.images.shape[3])
     if num_components is None:
-        return at.log_probes({"pixels": target.images.reshape(len(target.images), -1) / 255.0}, (0.01, 0.1, 1.0))
-    return at.log_probes({"pca": at.principal_components(target.images, target.num_seen, num_components)}, STRENGTHS)
+        return at.log_probes({"pixels": pixels.reshape(len(pixels), -1) / 255.0}, (0.01, 0.1, 1.0))
+    return at.log_probes({"pca": at.principal_components(pixels, target.num_seen, num_components)}, STRENGTHS)
 
 
 def pick(run: at.Run, target: Target, arms: dict[str, Any]) -> str:

@@ -198,7 +198,8 @@ def pickled(mine: Path) -> None:
         (None, ["size=64"], "size=64"),
         (None, ["pixel_range=1"], "two numbers, low,high"),
         (None, ["arms=prob"], "pixels, scratch, random_frozen, probe, probe_then_tune, full, gradual, chosen"),
-        (None, ["arms=chosen"], "name some of"),
+        (None, ["arms=chosen"], "chosen needs one of pixels, probe, probe_then_tune"),
+        (None, ["arms=scratch,full,chosen"], "arms=scratch,full,chosen: chosen needs one of"),
         (None, ["test_fraction=0.7"], "at most 0.5"),
     ],
 )

@@ -509,7 +509,6 @@ def test_the_task_of_ones_own_is_short() -> None:
         (["budgets=0"], "must be at least 1"),
         (["pretraining=often"], "'often'"),
         (["pretraining=2Mtokens"], "photos are no tokens"),
-        (["unlabelled=here"], "goes with path=DIR"),
         (["path={people}", "budgets=100"], "photos that are not tested"),
     ],
 )

@@ -85,6 +85,32 @@ def test_the_search_of_a_rate_knows_held_out_labels_and_no_test_picture() -> Non
     assert row["metric"] == "seconds_search" and row["mean"] > 0
 
 
+def test_a_rate_at_which_training_diverges_loses_the_search_and_ends_nothing(monkeypatch) -> None:
+    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    monkeypatch.setitem(own, "FACTORS", (1e38, 1.0))
+    config, data, run = own["Config"](labels=(100,), search=3), at.ImageData.digits(), Bare()
+    kind = own["kind_of"](config, data)
+    target = own["make_target"](config, run, data, kind)
+    assert own["searched_rate"](run, "rotation", kind, data, target, "20steps") == own["METHODS"]["rotation"][1]
+    assert "rate 1e+35" in run.notes[0] and "at step" in run.notes[0]
+
+
+def test_of_pictures_read_class_by_class_every_class_is_seen_and_watched() -> None:
+    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    labels = np.repeat(np.arange(4), 1500)
+    images = np.broadcast_to(labels[:, None, None, None], (6000, 8, 8, 1)).astype(np.uint8)
+    part = at.LabelledImages(images, labels, ("a", "b", "c", "d"))
+    given: list[np.ndarray] = []
+
+    class Task:
+        def pretrain(self, seen, watched, **settings):
+            given.extend((seen, watched))
+
+    own["learn"](Bare(), Task(), at.ImageData("mine", part, part.take(np.arange(2)), images[:0]), "1steps", 1e-3, "")
+    seen, watched = (np.bincount(each[:, 0, 0, 0], minlength=4) for each in given)
+    assert watched.sum() == 500 and watched.min() > 80 and (seen + watched == 1500).all()
+
+
 def test_a_backbone_carries_which_pictures_it_has_seen(tmp_path: Path) -> None:
     own = load_program(find_program("unsupervised_pretraining")).main.__globals__
     config, data = own["Config"](method=("rotation",), labels=(100,), length="3steps"), at.ImageData.digits()
@@ -110,7 +136,9 @@ def test_a_folder_is_no_digits_whatever_it_is_called() -> None:
     own = load_program(find_program("unsupervised_pretraining")).main.__globals__
     digits = at.ImageData.digits()
     assert own["kind_of"](own["Config"](), digits) is own["DIGITS"]
-    assert own["kind_of"](own["Config"](dataset="folder", path="digits"), digits) is own["PHOTOS"]
+    letters = own["kind_of"](own["Config"](dataset="folder", path="letters", mirror=False), digits)
+    assert not letters.crops.flip and not letters.shifts.flip
+    assert own["kind_of"](own["Config"](dataset="folder", path="digits"), digits) == own["PHOTOS"]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ class SelfTraining:
     classifiers : sequence of WeightedClassifier
         At least one; the mean of their probabilities counts.
     unlabelled : int [m]
-        Items that are neither labelled nor tested.
+        Items whose labels are not asked for. Those that are labelled or judged in a call are left out of it.
     shares : sequence of float
         Of the unlabelled items, round by round.
     weight : float
@@ -57,10 +57,12 @@ class SelfTraining:
 
     def __call__(self, train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
         """Give log-probabilities [num_test, c]: this is a `Classifier`."""
-        return _together(self._classifiers, *self.learned(train, labels), test)
+        return _together(self._classifiers, *self.learned(train, labels, test), test)
 
-    def learned(self, train: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Give what the last round learns from.
+    def learned(
+        self, train: np.ndarray, labels: np.ndarray, test: np.ndarray | Sequence[int] = ()
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Give what the last round learns from, `test` being the items that will be judged.
 
         Returns
         -------
@@ -71,12 +73,13 @@ class SelfTraining:
         """
         classes, counts = np.unique(labels, return_counts=True)
         items, named, weights = train, labels, np.ones(len(train))
+        free = self._unlabelled[~(np.isin(self._unlabelled, train) | np.isin(self._unlabelled, test))]
         asked = self._classifiers[:1]
-        for share in self._shares:
-            log_probability = _together(asked, items, named, weights, self._unlabelled)
+        for share in self._shares if len(free) else ():
+            log_probability = _together(asked, items, named, weights, free)
             sure, guesses = most_confident(log_probability, share * counts / len(labels))
             each = self._weight * len(train) / max(1, len(sure))
-            items = np.concatenate([train, self._unlabelled[sure]])
+            items = np.concatenate([train, free[sure]])
             named = np.concatenate([labels, classes[guesses]])
             weights = np.concatenate([np.ones(len(train)), np.full(len(sure), each)])
             asked = self._classifiers

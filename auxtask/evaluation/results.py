@@ -159,12 +159,13 @@ class Results:
         if not rows:
             return f"{baseline} was run at none of the budgets, so no gain is claimed."
         most, least = max(rows, key=_mean), min(rows, key=_mean)
-        if most["low"] is not None and most["low"] <= 0:
+        # Of the chosen arm, not of pretraining: it may be one that has none, such as pixels.
+        if most["low"] is None:
+            opening = f"One draw shows no gain over {baseline} yet: the most, {self._gain(most)}"
+        elif most["low"] <= 0:
             opening = f"No gain over {baseline} is shown: the most, {self._gain(most)}"
         else:
-            # What a network gains over the same one untrained is pretraining's doing; over words alone it may not be.
-            who = "Pretraining" if baseline == "scratch" else "The chosen arm"
-            opening = f"{who} gained, over {baseline} and at most, {self._gain(most)}"
+            opening = f"The chosen arm gained, over {baseline} and at most, {self._gain(most)}"
         return opening + (f"; the least, {self._gain(least)}." if len(rows) > 1 else ".")
 
     def mistakes(self, arm: str, budget: int, k: int = 12, draw: int = 0) -> list[Mistake]:

@@ -131,7 +131,7 @@ def verdict_table(given: Sequence[Verdict], title: str, more: Mapping[str, Mappi
 
     more = more or {}
     table = Table(title=title, caption="points; intervals over draws and test items, each for itself; " + _rule(given))
-    table.add_column("pair", no_wrap=True)
+    table.add_column("comparison", no_wrap=True)
     for column in [*more, "difference", "95 % interval", "p adjusted", "detectable", "verdict"]:
         table.add_column(column, justify="right", no_wrap=True)
     for verdict in sorted(given, key=lambda each: -each.mean):

@@ -68,7 +68,7 @@ def check_task(task: AuxiliaryTask, data: Any, seed: int = 0) -> None:
         wrong += leaked_targets([tf.nest.map_structure(np.asarray, batch) for batch in batches])
         found = _check_values(task, batches[0], saved, seed)
         # Without a loss there is nothing to train.
-        wrong += found or _check_training(task, batches, saved, seed)
+        wrong += found or _check_training(task, batches, seed)
         wrong += _check_layers(task, data, seed)
     try:
         layer_groups(task.kept)
@@ -185,7 +185,7 @@ def _check_values(task: AuxiliaryTask, batch: Any, saved: _Weights, seed: int) -
     return []
 
 
-def _check_training(task: AuxiliaryTask, batches: list[Any], saved: _Weights, seed: int) -> list[str]:
+def _check_training(task: AuxiliaryTask, batches: list[Any], seed: int) -> list[str]:
     """Take some steps, and see whether the part that is kept moved, and whether the input matters."""
     before = [weight.numpy() for weight in task.kept.trainable_weights]
     if not before:

@@ -11,6 +11,10 @@ import numpy as np
 from auxtask.framework import keras, tf
 
 
+class Diverged(ValueError):
+    """A training whose loss or weights are not finite any more."""
+
+
 class NanGuard(keras.callbacks.Callback):
     """Stop at the first loss that is not finite, put back the last good weights, and raise when
     training ends.
@@ -26,7 +30,7 @@ class NanGuard(keras.callbacks.Callback):
 
     Raises
     ------
-    ValueError
+    Diverged
         In `on_train_end` (so out of `fit`), naming the epoch and the step. Optimizer slots are not
         restored.
     """
@@ -70,7 +74,7 @@ class NanGuard(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Raise if training was stopped."""
         if self.problem is not None:
-            raise ValueError(self.problem)
+            raise Diverged(self.problem)
 
     def _remember(self) -> None:
         weights = self.model.get_weights()

@@ -446,7 +446,7 @@ def test_the_sentence_says_the_gain_its_budget_and_its_interval() -> None:
     rows = [results.row("chosen", budget, "rank1_minus_scratch") for budget in (1, 3)]
     least, most = sorted(rows, key=lambda row: row["mean"])
     assert results.sentence() == (
-        f"Pretraining gained, over scratch and at most, {100 * most['mean']:+.1f} points of rank1 "
+        f"The chosen arm gained, over scratch and at most, {100 * most['mean']:+.1f} points of rank1 "
         f"at {most['budget']} photos per person (probe; 95 % interval {100 * most['low']:+.1f} to "
         f"{100 * most['high']:+.1f}); the least, {100 * least['mean']:+.1f} points of rank1 at "
         f"{least['budget']} photos per person (probe; 95 % interval {100 * least['low']:+.1f} to "
@@ -560,6 +560,12 @@ def test_columns_may_stand_beside_the_arms_names() -> None:
     assert list(table.columns[1].cells)[:2] == ["", "12 s"]
 
 
+def test_one_draw_alone_shows_no_gain() -> None:
+    arms = {"scratch": guess, "probe": lambda _, items, seed: np.eye(3)[TEST.labels]}
+    results = compare(arms, draws=1, chosen={1: "probe", 3: "probe"}).run()
+    assert results.sentence().startswith("One draw shows no gain over scratch yet: the most, +")
+
+
 def test_differences_may_be_taken_to_several_baselines_and_each_has_its_sentence() -> None:
     arms = {"scratch": guess, "words": guess, "probe": nearest_mean}
     results = compare(arms, draws=12, baseline=("words", "scratch"), chosen=lambda *_: "probe").run()
@@ -568,4 +574,4 @@ def test_differences_may_be_taken_to_several_baselines_and_each_has_its_sentence
         found = results.row("chosen", results.budgets[0], f"rank1_minus_{name}")["values"]
         assert np.allclose(found, values["probe"] - values[name])
     assert "The chosen arm gained, over words" in results.sentence()
-    assert "Pretraining gained, over scratch" in results.sentence()
+    assert "The chosen arm gained, over scratch" in results.sentence()

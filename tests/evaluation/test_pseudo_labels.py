@@ -56,6 +56,20 @@ def test_one_round_is_scikit_learns_regression_on_labels_and_guesses_by_weight()
     assert np.allclose(mine, student.predict_log_proba(rows[TEST]), atol=1e-3)
 
 
+def test_what_is_labelled_or_judged_in_a_call_is_not_learned_from_as_unlabelled() -> None:
+    rows = clusters()
+    everything = SelfTraining([log_probe(rows, 0.1)], np.arange(900))
+    for found, expected in zip(
+        everything.learned(POOL, NAMES[POOL], TEST), self_training(rows).learned(POOL, NAMES[POOL]), strict=True
+    ):
+        assert np.array_equal(found, expected)
+    assert np.array_equal(
+        everything(POOL, NAMES[POOL], TEST), self_training(rows)(POOL, NAMES[POOL], TEST)
+    )  # whoever is judged taught nothing
+    only_labelled = SelfTraining([log_probe(rows, 0.1)], POOL).learned(POOL, NAMES[POOL])
+    assert np.array_equal(only_labelled[0], POOL)  # nothing is left to guess
+
+
 def test_it_never_looks_at_an_item_that_is_not_its_own() -> None:
     rows = clusters()
     spoilt = rows.copy()

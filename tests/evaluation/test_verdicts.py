@@ -82,7 +82,7 @@ def test_the_table_shows_the_best_first_with_what_stands_beside() -> None:
     given = verdicts({"worse": table(random, -0.4), "better": table(random, 0.4)})
     shown = verdict_table(given, "pairs", {"A": {"better": "94.0"}})
     columns = {str(column.header): list(column.cells) for column in shown.columns}
-    assert columns["pair"] == ["better", "worse"]
+    assert columns["comparison"] == ["better", "worse"]
     assert columns["A"] == ["94.0", ""]
     assert columns["verdict"] == ["helped", "harmed"]
 
