@@ -310,8 +310,8 @@ def one_pair(config: Config, run: at.Run, task: Task, budgets: Sequence[int]) ->
             return
         foil = compare(config, run, other, beside, (budget,), [], COMPARED, other.network).run()
         run.add_rows(foil.rows)
-    found = {task.network: (results, files), other.network: (foil, beside)}
-    say_gap_over_seeds(run, {name: found[name] for name in ("conv", "dense")}, budget)
+    found = {task.network: results, other.network: foil}
+    say_gap_over_seeds(run, {name: found[name] for name in ("conv", "dense")}, budget, len(files))
 
 
 def take_the_steps(config: Config, run: at.Run, task: Task, file: Path, train: at.Examples) -> None:
@@ -464,11 +464,11 @@ def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]], budget: int) 
     return {network: dict(zip(pairs, of_pairs, strict=True))}
 
 
-def say_gap_over_seeds(run: at.Run, found: dict[str, tuple[Any, list[Path]]], budget: int) -> None:
+def say_gap_over_seeds(run: at.Run, found: dict[str, Any], budget: int, num_a: int) -> None:
     """Close with what the measurements say of conv and dense networks."""
-    gains = {name: at.paired_right(results, COMPARED[1], budget) for name, (results, _) in found.items()}
-    reached = {name: results.row(COMPARED[1], budget, "accuracy")["mean"] for name, (results, _) in found.items()}
-    run.note(at.gap_over_seeds(gains, reached, {name: len(files) for name, (_, files) in found.items()}))
+    gains = {name: at.paired_right(results, COMPARED[1], budget) for name, results in found.items()}
+    reached = {name: results.row(COMPARED[1], budget, "accuracy")["mean"] for name, results in found.items()}
+    run.note(at.gap_over_seeds(gains, reached, num_a))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,7 @@ from auxtask.evaluation.statistics import Interval
 __all__ = ["gap_over_pairs", "gap_over_seeds"]
 
 
-def gap_over_seeds(
-    gains: Mapping[str, np.ndarray], reached: Mapping[str, float], pretrainings: Mapping[str, int]
-) -> str:
+def gap_over_seeds(gains: Mapping[str, np.ndarray], reached: Mapping[str, float], pretrainings: int = 1) -> str:
     """Compare two kinds of network by what reuse gained each over the same network from scratch, on one task.
 
     The interval takes seeds, test items and pretrained networks as random, see `crossed_mean`. The sentence ends with
@@ -27,31 +25,28 @@ def gap_over_seeds(
         As `paired_right` gives, of the same draws and test items. The first is the one of which more is expected.
     reached : mapping of the same names to float
         Mean accuracy with reuse.
-    pretrainings : mapping of the same names to int
-        Over how many pretrained networks the draws rotate. Of several that are not as many, one must be 1: of other
-        networks of that kind the interval then says nothing, and the sentence says so.
+    pretrainings : int
+        Over how many pretrained networks of each kind the draws rotate. With 1 the interval says nothing of others,
+        and the sentence says so.
 
     Raises
     ------
     ValueError
-        Not two networks, other names, tables of different shapes, or numbers of pretrainings that do not fit.
+        Not two networks, other names, tables of different shapes, or more pretrainings than draws.
     """
-    _check_names(gains, reached, pretrainings)
+    _check_names(gains, reached)
     first, second = gains.values()
     if np.shape(first) != np.shape(second):
         shapes = ", ".join(f"{name} {np.shape(table)}" for name, table in gains.items())
         raise ValueError(f"the gains are not paired: {shapes}")
-    counts = set(pretrainings.values())
-    if len(counts - {1}) > 1:
-        raise ValueError(f"draws of both networks must rotate together, not over {pretrainings}")
     table = np.subtract(first, second, dtype=np.float64)
     over = f"{len(table)} seed{'s' * (len(table) > 1)}, {table.shape[1]:,} test images"
-    over += f" and {max(counts)} pretrainings" if max(counts) > 1 else ""
+    over += f" and {pretrainings} pretrainings" if pretrainings > 1 else ""
     interval = Interval(float(table.mean()), None, None)
     if len(table) > 1:
-        interval = Interval(interval.mean, *crossed_mean(table, max(counts)).interval())
-    single = " and ".join(name for name, count in pretrainings.items() if count == 1)
-    more = f" All seeds of {single} share one pretraining: of others nothing is said." if single else ""
+        interval = Interval(interval.mean, *crossed_mean(table, pretrainings).interval())
+    alone = " All seeds of a network share one pretraining: of others nothing is said."
+    more = alone if pretrainings == 1 else ""
     return _sentence({name: float(np.mean(own)) for name, own in gains.items()}, reached, over, interval) + more
 
 
@@ -80,10 +75,9 @@ def gap_over_pairs(gains: Mapping[str, Mapping[tuple[str, ...], float]], reached
     return _sentence({name: float(np.mean([*own.values()])) for name, own in gains.items()}, reached, over, interval)
 
 
-def _check_names(gains: Mapping[str, object], *others: Mapping[str, object]) -> None:
-    for other in others:
-        if set(other) != set(gains):
-            raise ValueError(f"gains are of {', '.join(gains)}, other numbers of {', '.join(other)}")
+def _check_names(gains: Mapping[str, object], reached: Mapping[str, object]) -> None:
+    if set(reached) != set(gains):
+        raise ValueError(f"gains are of {', '.join(gains)}, what was reached of {', '.join(reached)}")
     if len(gains) != 2:
         raise ValueError(f"two networks are compared, not {len(gains)}")
 
