@@ -70,8 +70,8 @@ class Config:
 class Settings:
     """What is used for a kind of image and network.
 
-    Of Fashion-MNIST Model B's rates, batches and strength are what was best in benchmarks/fashion_quality.py, on training
-    images of other pairs; the rest, and everything of digits, are guesses.
+    Of Fashion-MNIST Model B's rates, batches and strength are what was best in benchmarks/fashion_quality.py, on
+    training images of other pairs; the rest, and everything of digits, are guesses.
     """
 
     make: Any  # the network
@@ -133,8 +133,8 @@ def main(config: Config, run: at.Run) -> None:
     with run.stage("data"):
         data = check(config, run)
     run.note(
-        "Model B's rates, length and penalty come from a search on training images of other pairs, of which no test image "
-        "was used (benchmarks/fashion_quality.py); Model A's settings are guesses"
+        "Model B's rates, length and penalty come from a search on training images of other pairs, with no test image "
+        "(benchmarks/fashion_quality.py); Model A's settings are guesses"
         if data.name == "fashion_mnist"
         else f"settings for {data.name} are guesses: no search has chosen them"
     )

@@ -95,7 +95,7 @@ def test_the_quick_run_on_digits_shows_arms_trap_verdicts_and_reasons(no_data, t
     assert any("over 2 seeds" in note and "and 2 pretrainings" in note for note in result["notes"])
     for said in (
         "shallow-copy trap",
-        "settings are guesses",
+        "settings for digits are guesses",
         "verdicts on",
         "until as good as scratch",
         "On this data",
@@ -127,7 +127,7 @@ def test_all_pairs_have_a_verdict_each_and_stand_beside_the_other_network(no_dat
     assert len(pairs) == 3
     notes = result["notes"]
     assert any("of 3:" in note and "false discovery rate" in note for note in notes)
-    assert any("settings are guesses" in note for note in notes)
+    assert any("settings for digits are guesses" in note for note in notes)
     assert any(note.startswith("On this data") and "of 3 pairs" in note and "nothing follows" in note for note in notes)
 
 
