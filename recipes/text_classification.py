@@ -15,6 +15,7 @@ masked words also `language_model/`, which plain transformers load) and `model/`
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,7 @@ ARMS = (
     "tfidf", "probe", "self_training", "mixture", "random_frozen", "probe_last_layer",
     "scratch", "probe_then_tune", "same_label",
 )  # fmt: skip
+OWN = ("csv", "jsonl", "file", "hub")  # datasets that the user brings
 STRENGTHS = (0.001, 0.01, 0.1)  # of every probe: scikit-learn's C
 OF_WORDS, OF_GUESSES = 10.0, 0.03  # C of TF-IDF in a mixture; of the probe that learns from its own guesses
 # Shares of the texts without labels that are guessed, round by round: slowly where the labels tell much, fast where
@@ -99,7 +101,7 @@ class Config:
         """Refuse what means nothing, or would be ignored."""
         if self.labels and self.per_class:
             raise ValueError("labels= counts labels in all, per_class= those of each class: give one of them")
-        if self.path and self.dataset not in ("csv", "jsonl", "file", "hub"):
+        if self.path and self.dataset not in OWN:
             raise ValueError(f"path= is for dataset=csv, jsonl, file or hub, not for {self.dataset}")
         if self.unlabelled and self.dataset == "drawn":
             raise ValueError("unlabelled= does not fit drawn texts, which come with their own")
@@ -109,10 +111,21 @@ class Config:
         for name, given in (("task", self.task), ("pretraining", self.pretraining)):
             if given and source in ("scratch", "reuse"):
                 raise ValueError(f"{name}= is for source=pretrain or adapt, which train on texts; source is {source}")
-        if (self.text, self.label) != ("text", "label") and self.dataset not in ("csv", "jsonl", "file", "hub"):
+        if (self.text, self.label) != ("text", "label") and self.dataset not in OWN:
             raise ValueError(f"text= and label= name columns of your own data, not of {self.dataset}")
+        self._check_arms(source)
         if self.pretraining:
             at.parse_budget(self.pretraining)
+
+    def _check_arms(self, source: str) -> None:
+        """Refuse arms that there will not be, and a choice among none that may be chosen."""
+        possible = ("tfidf", "random_frozen", "scratch") if source == "scratch" else ARMS
+        if absent := sorted(set(self.arms) - {*possible, "chosen"}):
+            raise ValueError(f"arms={absent[0]}: with source=scratch there are {', '.join(possible)} and chosen")
+        unfit = {"random_frozen", "probe_last_layer", *(["scratch"] if source != "scratch" else [])}
+        fit = [arm for arm in possible if arm not in unfit and (arm != "mixture" or may_mix(self))]
+        if "chosen" in self.arms and len(self.arms) > 1 and not set(fit) & set(self.arms):
+            raise ValueError(f"arms={','.join(self.arms)}: chosen needs one of {', '.join(fit)} to choose from")
 
 
 def main(config: Config, run: at.Run) -> None:
@@ -129,7 +142,11 @@ def main(config: Config, run: at.Run) -> None:
         backbone, tokenizer = language_model(config, run, data, tests)
     # The test subset is fixed before anything is drawn; labels are drawn from a balanced part of the training texts.
     # Items are numbers of texts: those that may be labelled, then those that are tested, then those without labels.
-    pool = data.train.take(data.train.balanced(min(max(5 * largest, 500), data.train.most_balanced), run.seed))
+    size = min(max(5 * largest, 500), data.train.most_balanced)
+    # What is left is what self-training learns from: some of each class.
+    if config.dataset in OWN and not config.unlabelled:
+        size = min(size, max(largest, data.train.most_balanced // 2))
+    pool = data.train.take(data.train.balanced(size, run.seed))
     wanted = min(200 if config.quick else config.test_size, data.test.most_balanced)
     run.note(f"tested on {wanted} of {len(data.test)} test texts, as many of each class")
     subset = data.test.balanced(wanted, run.seed)
@@ -156,6 +173,9 @@ def main(config: Config, run: at.Run) -> None:
             untrained = features(at.reuse(backbone, init="random", seed=run.seed), without_spare, len(pool), run)
     terms = at.TermCounts(texts, learnable=np.concatenate([np.arange(len(pool)), without_labels]))
     families = make_families(config, terms, layers, without_labels)
+    only = tuple(arm for arm in config.arms if arm != "self_training" or arm in families)
+    if config.arms and set(only) <= {"chosen"}:
+        raise ValueError("arms=self_training: there are too few texts without labels for it; name another arm too")
     networks = make_networks(config, backbone, encoded, layers, families)
     frozen = {name: at.scored_arm(family) for name, family in families.items()}
     frozen["random_frozen"] = at.probe_arm(untrained.rows, STRENGTHS)
@@ -174,7 +194,7 @@ def main(config: Config, run: at.Run) -> None:
             budget_unit="per class" if config.per_class else "labels", per_class=bool(config.per_class),
             arm_draws=dict.fromkeys(networks, some_draws), arm_budgets=dict.fromkeys(networks, some_budgets),
             full_test=full if full_test else None, full_test_arms=list(frozen),
-            baseline=("tfidf", "scratch"), metric="accuracy", run=run, seed=run.seed, only=config.arms or None,
+            baseline=("tfidf", "scratch"), metric="accuracy", run=run, seed=run.seed, only=only or None,
             chosen=at.chosen_arm(
                 *candidates(config, families, networks, encoded), where_labels_cannot_tell(config, families)
             ),
@@ -217,7 +237,7 @@ def load_texts(config: Config, run: at.Run) -> at.TextData:
     if config.dataset == "drawn":
         sizes = (400, 400, 1000) if config.quick else (4000, 2000, 20_000)
         return at.TextData.drawn(*sizes, seed=run.seed)
-    if config.dataset in ("csv", "jsonl", "file", "hub"):
+    if config.dataset in OWN:
         if not config.path:
             raise ValueError(f"dataset={config.dataset} needs path=")
         read: Any = at.TextData.from_dataset if config.dataset == "hub" else at.TextData.from_file
@@ -234,6 +254,8 @@ def label_budgets(config: Config, data: at.TextData) -> tuple[tuple[int, ...], i
     most, classes = data.train.most_balanced, len(data.names)
     fewest = FEWEST if config.per_class else FEWEST * classes
     usual = [budget for budget in (20, 100, 200, 1000) if fewest <= budget <= most]
+    if not usual and most >= fewest:
+        usual = [most // classes * classes]
     budgets = (config.per_class,) if config.per_class else config.labels or tuple(usual)
     largest = max(budgets, default=0) * (classes if config.per_class else 1)
     if budgets and min(budgets) < fewest:
@@ -369,6 +391,7 @@ def pretrain(
     at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance, {})
     if kind != "masked":
         return {}
+    shutil.rmtree(run.folder / "language_model", ignore_errors=True)  # of a run that was killed just here
     task.save_for_transformers(run.folder / "language_model")
     for one in task.pretraining.provenance["examples"]:
         before, after = (
@@ -440,10 +463,10 @@ def make_networks(
     families: dict[str, dict[Any, Any]],
 ) -> dict[str, Any]:  # fmt: skip
     """Give the arms that train, from scratch or from the layers that the labels choose."""
-    # A tiny network takes 20 ms for a step, MiniLM a second; both get what one minute allows, scratch what two do.
-    steps = 10 if config.quick else 200 if config.dataset == "drawn" else 40
-    batch_size = 16 if config.dataset == "drawn" else 8
+    # By what a step takes: of the tiny network 20 ms, of MiniLM a second; what is pretrained here is small.
     own = source_of(config) in ("scratch", "pretrain")  # a small network, which takes a higher rate
+    steps = 10 if config.quick else 200 if own or config.dataset == "drawn" else 40
+    batch_size = 16 if config.dataset == "drawn" else 8
     scratch = at.TextTraining(2 * steps, 1e-3 if own else 2e-4, batch_size)
     networks = {"scratch": at.scratch_fit(backbone, encoded, scratch)}
     if source_of(config) == "scratch":
