@@ -439,7 +439,7 @@ def all_pairs(
     network = config.network
     run.figure("spread", at.plot_spread(run.rows, title=f"{len(pairs)} pairs, {network}: a point is a pair"))
     of_a = {row["variant"]: f"{100 * row['mean']:.1f}" for row in run.rows if row["metric"] == "accuracy_on_a"}
-    a = f", {len(files)} short Models A per pair" if network == "conv" else ""
+    a = f", short Models A: {len(files)} per pair" if network == "conv" else ""
     title = f"gain of {judged} over scratch, {network}, {budget} labels, {len(pairs)} pairs{a}"
     at.report_verdicts(run, tables, title, {"A, %": of_a}, len(files))
     if config.beside:

@@ -122,8 +122,7 @@ class Config:
         possible = ("tfidf", "random_frozen", "scratch") if source == "scratch" else ARMS
         if absent := sorted(set(self.arms) - {*possible, "chosen"}):
             raise ValueError(f"arms={absent[0]}: with source=scratch there are {', '.join(possible)} and chosen")
-        unfit = {"random_frozen", "probe_last_layer", *(["scratch"] if source != "scratch" else [])}
-        fit = [arm for arm in possible if arm not in unfit and (arm != "mixture" or may_mix(self))]
+        fit = claimable(self)
         if "chosen" in self.arms and len(self.arms) > 1 and not set(fit) & set(self.arms):
             raise ValueError(f"arms={','.join(self.arms)}: chosen needs one of {', '.join(fit)} to choose from")
 
@@ -142,11 +141,7 @@ def main(config: Config, run: at.Run) -> None:
         backbone, tokenizer = language_model(config, run, data, tests)
     # The test subset is fixed before anything is drawn; labels are drawn from a balanced part of the training texts.
     # Items are numbers of texts: those that may be labelled, then those that are tested, then those without labels.
-    size = min(max(5 * largest, 500), data.train.most_balanced)
-    # What is left is what self-training learns from: some of each class.
-    if config.dataset in OWN and not config.unlabelled:
-        size = min(size, max(largest, data.train.most_balanced // 2))
-    pool = data.train.take(data.train.balanced(size, run.seed))
+    pool = data.train.take(data.train.balanced(pool_size(config, data, largest), run.seed))
     wanted = min(200 if config.quick else config.test_size, data.test.most_balanced)
     run.note(f"tested on {wanted} of {len(data.test)} test texts, as many of each class")
     subset = data.test.balanced(wanted, run.seed)
@@ -269,6 +264,15 @@ def label_budgets(config: Config, data: at.TextData) -> tuple[tuple[int, ...], i
             f"({len(data.names)} classes; {rarest} has {data.train.counts.min()})"
         )
     return budgets, largest
+
+
+def pool_size(config: Config, data: at.TextData, largest: int) -> int:
+    """Give how many training texts labels are drawn from, in equal numbers."""
+    most = data.train.most_balanced
+    size = min(max(5 * largest, 500), most)
+    # Of the user's own texts self-training learns from those that are left: some of each class.
+    spares_some = config.dataset in OWN and not config.unlabelled
+    return min(size, max(largest, most // 2)) if spares_some else size
 
 
 def trained_at(config: Config, budgets: tuple[int, ...]) -> list[int]:
@@ -479,14 +483,22 @@ def make_networks(
     return networks
 
 
+def claimable(config: Config) -> list[str]:
+    """Name the arms that may be chosen: scratch where little else is there, the mixture where words may have a say."""
+    if source_of(config) == "scratch":
+        return ["tfidf", "scratch"]
+    never = {"random_frozen", "probe_last_layer", "scratch", *(() if may_mix(config) else ("mixture",))}
+    return [arm for arm in ARMS if arm not in never]
+
+
 def candidates(
     config: Config, families: dict[str, dict[Any, Any]], networks: dict[str, Any], encoded: at.EncodedTexts
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the arms that may be chosen: frozen, and trained (scratch only where there is nothing else)."""
-    trained = {name: fit for name, fit in networks.items() if name != "scratch" or len(networks) == 1}
+    """Give the arms that may be chosen: frozen, and trained."""
+    fit_for = claimable(config)
     return (
-        {name: family for name, family in families.items() if name != "mixture" or may_mix(config)},
-        {name: at.network_classifier(fit, encoded) for name, fit in trained.items()},
+        {name: family for name, family in families.items() if name in fit_for},
+        {name: at.network_classifier(fit, encoded) for name, fit in networks.items() if name in fit_for},
     )
 
 

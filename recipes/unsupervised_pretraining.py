@@ -162,7 +162,7 @@ def main(config: Config, run: at.Run) -> None:
         data = check(config, run)
     kind = kind_of(config, data)
     target = make_target(config, run, data, kind)
-    names = tuple(METHODS) if "all" in config.method else config.method
+    names = methods_of(config)
     run.note("what is done to pictures, lengths of pretraining and rates of fine-tuning are guesses, none was searched")
     if "rbm" in names:
         run.note("rbm trains a dense net, 500 and 250 sigmoid units; the others one conv net, which scratch is too")
@@ -178,7 +178,7 @@ def main(config: Config, run: at.Run) -> None:
     with run.stage("pick of a method"):
         picked = pick(run, target, {name: at.scored_arm(probe) for name, probe in probes.items()})
     at.save_backbone(backbones[picked], run.folder / "backbone", learned[picked][1] | {"method": picked})
-    families = {"pixels": pixel_probes(target, None), "pca": pixel_probes(target, 50)}
+    families = pixel_families(target)
     for name, rows in layers.items():
         families[arm_name(names, name, "knn")] = {
             k: at.remembered(at.log_neighbours(rows["last"], k)) for k in (1, 5, 20)
@@ -208,17 +208,13 @@ def main(config: Config, run: at.Run) -> None:
                 },
             ),
         ).run(bar.update)  # fmt: skip
-    seconds, searched = (
-        {row["arm"]: row["mean"] for row in run.rows if row["metric"] == f"seconds_{what}"}
-        for what in ("pretraining", "search")
-    )
     beside = {
-        title: {arm_name(names, name, arm): f"{each[name]:.0f}" for name in each for arm in OF_A_METHOD}
-        for title, each in (("pretraining, s", seconds), ("search, s", searched)) if each
+        f"{what}, s": {arm_name(names, name, arm): f"{took:.0f}" for name, took in spent.items() for arm in OF_A_METHOD}
+        for what in ("pretraining", "search") if (spent := seconds_of(run, what))
     }  # fmt: skip
     at.report_comparison(run, results, beside=beside)
     if {"stacked_autoencoders", "autoencoder"} <= set(names):
-        say_history(run, results, seconds)
+        say_history(run, results, seconds_of(run, "pretraining"))
 
 
 def check(config: Config, run: at.Run) -> at.ImageData:
@@ -246,7 +242,8 @@ def check(config: Config, run: at.Run) -> at.ImageData:
 def kind_of(config: Config, data: at.ImageData) -> Kind:
     """Give what is used for these pictures, whatever a folder of them is called."""
     if config.dataset == "folder":
-        return replace(PHOTOS, crops=at.Crops(flip=config.mirror), shifts=at.Shifts(4, flip=config.mirror))
+        flip = config.mirror
+        return replace(PHOTOS, crops=replace(PHOTOS.crops, flip=flip), shifts=replace(PHOTOS.shifts, flip=flip))
     return KINDS.get(data.name, PHOTOS)
 
 
@@ -279,6 +276,11 @@ def make_target(config: Config, run: at.Run, data: at.ImageData, kind: Kind) -> 
     return Target(images, pool, held_out, test, budgets, kind.shifts.flip)
 
 
+def methods_of(config: Config) -> tuple[str, ...]:
+    """Name the methods to be run."""
+    return tuple(METHODS) if "all" in config.method else config.method
+
+
 def searches(config: Config, names: tuple[str, ...]) -> bool:
     """Tell whether learning rates are searched: where methods are compared, unless the run is to be quick."""
     return config.search == 3 or (config.search == 0 and len(names) > 1 and not config.quick)
@@ -293,8 +295,7 @@ def pretrained(
     """
     folder, (make, rate) = run.folder / "pretrained" / name, METHODS[name]
     length = config.length or ("20steps" if config.quick else kind.length[config.equal])
-    names = tuple(METHODS) if "all" in config.method else config.method
-    if searches(config, names):
+    if searches(config, methods_of(config)):
         with run.stage(f"search: {name}"):
             rate = searched_rate(run, name, kind, data, target, length)
 
@@ -382,12 +383,14 @@ def features(backbone: at.Model, target: Target, num: int | None = None) -> dict
     return at.StandardisedLayers(tables, target.num_seen).rows  # by pictures that are not tested
 
 
-def pixel_probes(target: Target, num_components: int | None) -> dict[Any, Any]:
-    """Give probes of the pixels, or of their principal components."""
+def pixel_families(target: Target) -> dict[str, dict[Any, Any]]:
+    """Give the baselines without a network: probes of the pixels, and of their principal components."""
     pixels = at.fit_images(target.images, min(target.images.shape[1], 32), target.images.shape[3])
-    if num_components is None:
-        return at.log_probes({"pixels": pixels.reshape(len(pixels), -1) / 255.0}, (0.01, 0.1, 1.0))
-    return at.log_probes({"pca": at.principal_components(pixels, target.num_seen, num_components)}, STRENGTHS)
+    components = at.principal_components(pixels, target.num_seen, 50)
+    return {
+        "pixels": at.log_probes({"pixels": pixels.reshape(len(pixels), -1) / 255.0}, (0.01, 0.1, 1.0)),
+        "pca": at.log_probes({"pca": components}, STRENGTHS),
+    }
 
 
 def pick(run: at.Run, target: Target, arms: dict[str, Any]) -> str:
@@ -407,6 +410,11 @@ def by_held_out(run: at.Run, target: Target, arms: dict[str, Any]) -> tuple[Any,
         per_class=False, baseline=None, variant="held_out", seed=run.seed,
     ).run()  # fmt: skip
     return results, {name: float(np.mean([results.row(name, n)["mean"] for n in target.budgets])) for name in arms}
+
+
+def seconds_of(run: at.Run, what: str) -> dict[str, float]:
+    """Give how long each method's pretraining, or its search, took; of a search that was left out, nothing."""
+    return {row["arm"]: row["mean"] for row in run.rows if row["metric"] == f"seconds_{what}"}
 
 
 def say_history(run: at.Run, results: Any, seconds: dict[str, float]) -> None:

@@ -45,8 +45,7 @@ def gap_over_seeds(gains: Mapping[str, np.ndarray], reached: Mapping[str, float]
     interval = Interval(float(table.mean()), None, None)
     if len(table) > 1:
         interval = Interval(interval.mean, *crossed_mean(table, pretrainings).interval())
-    alone = " All seeds of a network share one pretraining: of others nothing is said."
-    more = alone if pretrainings == 1 else ""
+    more = "" if pretrainings > 1 else " All seeds of a network share one pretraining: of others nothing is said."
     return _sentence({name: float(np.mean(own)) for name, own in gains.items()}, reached, over, interval) + more
 
 

@@ -16,6 +16,16 @@ def test_coordinates_equal_scikit_learns_up_to_their_signs() -> None:
     np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-3, atol=1e-4)
 
 
+def test_on_the_reference_coordinates_are_uncorrelated_of_variance_1_and_the_first_vary_most() -> None:
+    found = principal_components(ROWS, 40, 4)
+    np.testing.assert_allclose(np.cov(found[:40], rowvar=False), np.eye(4), atol=1e-4)
+    centred = ROWS.reshape(60, -1)[:40] - ROWS.reshape(60, -1)[:40].mean(0)
+    largest = np.linalg.eigvalsh(np.cov(centred, rowvar=False))[::-1][:4]
+    # By the coordinates pixels are told again: each direction's share of their variance is its eigenvalue.
+    shares = ((centred.T @ found[:40] / 39) ** 2).sum(0)
+    np.testing.assert_allclose(shares, largest, rtol=1e-3)
+
+
 def test_pixels_that_never_change_in_the_reference_give_no_component() -> None:
     rows = ROWS.copy()
     rows[:40, 0] = 0  # two of six pixels are the same in the reference, and not afterwards
