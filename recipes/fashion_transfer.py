@@ -16,6 +16,7 @@ Reuse can fail, and then it is said: over seeds, over pairs of classes, with a d
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -51,6 +52,7 @@ class Config:
         (), "restricts the arms; empty: all; of pair=all scratch,probe_then_tune", choices=(*ARMS, "chosen")
     )
     a_seeds: int = at.option(0, "seeds of Model A; 0: 3 (pair=all with conv: one short A per pair)", at_least=0)
+    take_a: str = at.option("", "an earlier run: Models A of the same pair, seed and length are taken from it")
     beside: str = at.option("", "pair=all: an earlier run of it with the other network, for the closing sentence")
     quick: bool = at.option(False, "about a minute: to see that everything runs")
 
@@ -155,6 +157,8 @@ def check(config: Config, run: at.Run) -> at.ImageData:
     if dropped:
         run.note(f"labels={','.join(map(str, dropped))} dropped: {data.name} has fewer images of a class to learn from")
     pairs = pairs_of(config, data)
+    if config.take_a and not (Path(config.take_a) / "model_a").is_dir():
+        raise FileNotFoundError(f"take_a={config.take_a}: no Models A there (expected its folder model_a)")
     if config.beside:
         gains_beside(config, pairs, max(budgets_of(config, data)))
     return data
@@ -190,14 +194,22 @@ def make_task(config: Config, data: at.ImageData, pair: tuple[str, ...], largest
 
 
 def models_a(config: Config, run: at.Run, task: Task, short: bool = False, variant: str | None = None) -> list[Path]:
-    """Train each Model A once, or take it from this run folder (--resume); give their .h5 files."""
+    """Train each Model A once, or take it from this run folder (--resume) or another; give their .h5 files."""
     epochs = 1 if config.quick else SHORT if short else task.settings.a[0]
     count = config.a_seeds or min(config.seeds, 1 if short else 2 if config.quick else 3)
-    names = [f"{task.network}-{task.name}-seed{seed}.h5" for seed in range(run.seed, run.seed + count)]
+    names = [f"{task.network}-{task.name}-{epochs}epochs-seed{seed}.h5" for seed in range(run.seed, run.seed + count)]
+    (run.folder / "model_a").mkdir(exist_ok=True)
     files = [run.folder / "model_a" / name for name in names]
     for seed, file in enumerate(files, run.seed):
-        if not file.exists():
-            train_a(run, task, epochs, seed, file)
+        if file.exists():
+            continue
+        unfinished = file.with_suffix(".unfinished.h5")
+        if config.take_a and (earlier := Path(config.take_a) / "model_a" / file.name).exists():
+            shutil.copy(earlier, unfinished)
+            run.note(f"{file.name} is taken from {config.take_a}")
+        else:
+            train_a(run, task, epochs, seed, unfinished)
+        unfinished.rename(file)
     if short:
         run.note(f"Model A ({task.network}) is short: {epochs} epochs, {count} of it for each pair")
     found = [at.model_accuracy(at.load(file), task.a.test.images, task.a.test.labels) for file in files]
@@ -211,14 +223,11 @@ def train_a(run: at.Run, task: Task, epochs: int, seed: int, file: Path) -> None
     """Train Model A on the classes that are not Model B's, and save it as an .h5 file."""
     train, (_, size, rate) = task.a.train, task.settings.a
     backbone = task.settings.make(task.a.shape, seed=seed)
-    callbacks = run.callbacks(label=file.stem, items_per_step=size, unit="images")
+    callbacks = run.callbacks(label=file.name.split(".")[0], items_per_step=size, unit="images")
     model = at.learn_classes(backbone, train, epochs, rate, task.settings.shifts, size, seed, callbacks)
-    file.parent.mkdir(exist_ok=True)
-    unfinished = file.with_suffix(".unfinished.h5")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="You are saving your model as an HDF5")  # as the lecture does
-        model.save(unfinished, include_optimizer=False)
-    unfinished.rename(file)
+        model.save(file, include_optimizer=False)
 
 
 def make_plans(settings: Settings, num_groups: int, quick: bool) -> dict[str, at.Plan]:

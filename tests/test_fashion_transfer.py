@@ -55,6 +55,7 @@ def test_budgets_beyond_the_digits_are_dropped_and_named(no_data, capsys) -> Non
         (["network=transformer"], "Valid values: conv, dense"),
         (["beside=nowhere"], "beside= is for pair=all"),
         (["pair=all", "beside=nowhere"], "nowhere"),
+        (["take_a=nowhere"], "no Models A there"),
         (["pair=all", "beside=nowhere", "arms=scratch,probe"], "gains of probe_then_tune over scratch"),
     ],
 )
@@ -105,11 +106,16 @@ def test_the_quick_run_on_digits_shows_arms_trap_verdicts_and_reasons(no_data, t
     figures = {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
     wanted = {"results", "spread", "verdicts", "first layers", "depth", "time saved", "steps", "thaw", "freeze map"}
     assert wanted <= figures
-    files = sorted((tmp_path / "run" / "model_a").glob("conv-*.h5"))
+    files = sorted((tmp_path / "run" / "model_a").glob("conv-8+9-1epochs-seed*.h5"))
     assert len(files) == 2 and at.load(files[0]).output_shape == (None, 8)
     model = at.load(tmp_path / "run" / "model")
     assert model.predict(np.zeros((1, 8, 8, 1), np.uint8), verbose=0).shape == (1, 1)
     assert at.load(tmp_path / "run").output_shape == (None, 64)
+    # Another run of the same pair takes its Models A instead of training them once more.
+    words = ("quick=true", "labels=40", "arms=probe", f"take_a={tmp_path / 'run'}")
+    assert fashion_transfer(*words, "--out", tmp_path / "again") == 0
+    assert sum("is taken from" in note for note in result_of(tmp_path / "again")["notes"]) == 4
+    assert (tmp_path / "again" / "model_a" / files[0].name).read_bytes() == files[0].read_bytes()
 
 
 @pytest.mark.slow
