@@ -504,9 +504,9 @@ def candidates(
 
 def where_labels_cannot_tell(config: Config, families: dict[str, dict[Any, Any]]) -> str:
     """Name the arm to choose then: what was best on training texts of IMDB and AG News, with 20 to 200 labels."""
-    if not may_mix(config):
-        return "probe"
-    return "self_training" if "self_training" in families else "mixture"
+    if "self_training" in families:
+        return "self_training"
+    return "mixture" if may_mix(config) else "probe"
 
 
 def refitted(

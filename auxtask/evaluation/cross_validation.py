@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from statistics import NormalDist
 from typing import TypeVar
 
 import numpy as np
@@ -36,8 +37,9 @@ def choose_by_folds(
         At most; fewer if the rarest class has fewer members.
     preferred : collection of keys
         The best of these is given, unless another one is better by more than the standard error of their difference:
-        what is known to be safe wins where the labels cannot tell. Source: the one-standard-error rule of Breiman et
-        al., "Classification and Regression Trees" (1984), with paired differences.
+        what is known to be safe wins where the labels cannot tell. The best of many rivals looks good by luck, so
+        `errors_to_beat` standard errors are asked. Source: the one-standard-error rule of Breiman et al.,
+        "Classification and Regression Trees" (1984), with paired differences and Bonferroni's correction.
 
     Raises
     ------
@@ -96,6 +98,15 @@ def stratified_folds(labels: np.ndarray, num_folds: int, seed: int) -> np.ndarra
     return folds
 
 
+def errors_to_beat(num_rivals: int) -> float:
+    """Give the standard errors by which the best of so many rivals must be better: 1 of one, 2.1 of ten, 2.7 of fifty.
+
+    With as many, at most one choice in six falls on luck, as with a single rival by one standard error.
+    """
+    luck = NormalDist().cdf(-1.0)
+    return NormalDist().inv_cdf(1 - luck / num_rivals)
+
+
 def _best(scores: Mapping[Key, np.ndarray], preferred: Collection[Key]) -> Key:
     """Name the key whose scores, float [n] of the same examples, are best in the mean, as `choose_by_folds` has it."""
 
@@ -107,7 +118,8 @@ def _best(scores: Mapping[Key, np.ndarray], preferred: Collection[Key]) -> Key:
         return best
     safest = max(safe, key=mean)
     better = scores[best] - scores[safest]
-    return best if better.mean() > better.std(ddof=1) / np.sqrt(len(better)) else safest
+    error = better.std(ddof=1) / np.sqrt(len(better))
+    return best if better.mean() > errors_to_beat(len(scores) - len(safe)) * error else safest
 
 
 def _held_out_scores(candidate: FitScore, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:

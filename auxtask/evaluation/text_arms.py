@@ -162,7 +162,8 @@ def chosen_arm(
 
     Of the families, the one whose best classifier cross-validates best. Arms that are costly to train are then weighed
     on one held-out quarter of the labels against what cross-validation picks on the other three, and have to be better
-    by more than a standard error. With fewer than three labels of a class they are not weighed, and not chosen.
+    by more than luck explains (`choose_by_folds`). With fewer than three labels of a class they are not weighed, and
+    not chosen.
 
     Parameters
     ----------

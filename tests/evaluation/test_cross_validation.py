@@ -1,13 +1,16 @@
 """Choosing by held-out labels: folds are balanced, and the choice is that of scikit-learn's cross-validation."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_score
 
-from auxtask.evaluation.cross_validation import choose_by_folds, choose_by_quarter, stratified_folds
+from auxtask.evaluation.cross_validation import choose_by_folds, choose_by_quarter, errors_to_beat, stratified_folds
 
 RANDOM = np.random.default_rng(0)
 LABELS = np.arange(40) % 2
@@ -67,6 +70,23 @@ def test_what_is_preferred_wins_unless_another_is_better_by_a_standard_error() -
     assert choose_by_folds(near, LABELS, preferred=("worst", "safe")) == "safe"
     assert choose_by_folds(candidates, LABELS, preferred=("safe",)) == "far"  # eight do
     assert choose_by_folds(near, LABELS, preferred=("absent",)) == "near"
+
+
+@pytest.mark.parametrize("num_rivals", [1, 8, 50])
+def test_the_best_of_many_rivals_by_luck_seldom_beats_what_is_preferred(num_rivals: int) -> None:
+    """Rivals that are as good as the safe one, each right about other labels: scipy's normal law gives the bound."""
+    labels, fooled = np.tile([0, 1], 30), []
+    for seed in range(150):
+        random = np.random.default_rng(seed)
+        scores = random.normal(size=(num_rivals + 1, 60))
+
+        def told(row, learned, judged):
+            return np.where(labels[judged][:, None] == np.arange(2), row[judged][:, None], 0.0)
+
+        candidates = {n: partial(told, row) for n, row in enumerate(scores)}
+        fooled.append(choose_by_folds(candidates, labels, preferred=(0,)) != 0)
+    assert errors_to_beat(num_rivals) == pytest.approx(norm.isf(norm.sf(1) / num_rivals))
+    assert np.mean(fooled) < 0.25  # by one standard error alone: 0.49 of eight, 0.79 of fifty
 
 
 @given(st.lists(st.integers(2, 9), min_size=2, max_size=4), st.integers(2, 6), st.integers(0, 99))
