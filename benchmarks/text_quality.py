@@ -65,12 +65,13 @@ def read(run: at.Run, name: str) -> at.TextData:
 
 def search(config: Config, run: at.Run, data: at.TextData) -> None:
     """Compare all settings on one dataset's training texts."""
-    sizes = (200, 200, 400) if config.quick else (1000, 2000, 4000)
+    one = min(200 if config.quick else 1000, data.train.most_balanced // 7)
+    sizes = (one, 2 * one, 4 * one)
     texts = data.train.take(data.train.balanced(sum(sizes), run.seed))
     rows = np.split(np.arange(len(texts)), np.cumsum(sizes)[:2])
     labelled, judged = (at.Examples(i, texts.labels[i], data.names, i) for i in rows[:2])
     backbone, tokenizer = model(config, texts)
-    encoded = at.EncodedTexts(list(texts.texts), tokenizer, min(256, at.longest_text(backbone)))
+    encoded = at.EncodedTexts(list(texts.texts), tokenizer, min(256, at.longest_text(backbone)), keep="head_tail")
     with run.progress("texts", unit="texts") as bar:
         layers = at.StandardisedLayers(at.text_features(backbone, encoded, progress=bar.update), len(labelled))
     terms = at.TermCounts(list(texts.texts), learnable=np.concatenate([rows[0], rows[2]]))

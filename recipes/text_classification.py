@@ -54,6 +54,9 @@ class Config:
         advice="Others on the hub: dataset=hub path=OWNER/NAME; your own file: dataset=csv path=FILE",
     )
     path: str = at.option("", "dataset=csv, jsonl or file (parquet too): that file; dataset=hub: its name there")
+    subset: str = at.option(
+        "", "dataset=hub: which data set, where the name stands for several, as sst2 of nyu-mll/glue"
+    )
     text: str = at.option("text", "the column of texts")
     label: str = at.option("label", "the column of labels")
     unlabelled: str = at.option(
@@ -111,7 +114,10 @@ class Config:
         for name, given in (("task", self.task), ("pretraining", self.pretraining)):
             if given and source in ("scratch", "reuse"):
                 raise ValueError(f"{name}= is for source=pretrain or adapt, which train on texts; source is {source}")
-        if (self.text, self.label) != ("text", "label") and self.dataset not in OWN:
+        if self.subset and self.dataset != "hub":
+            raise ValueError(f"subset= is for dataset=hub, not for {self.dataset}")
+        own_text = self.text == "text" or self.unlabelled
+        if self.dataset not in OWN and not (own_text and self.label == "label"):
             raise ValueError(f"text= and label= name columns of your own data, not of {self.dataset}")
         self._check_arms(source)
         if self.pretraining:
@@ -132,7 +138,7 @@ def main(config: Config, run: at.Run) -> None:
     with run.stage("data"):
         data = check(config, run)
         budgets, largest = label_budgets(config, data)
-        texts_given = data.fingerprint()
+        texts_given = data.fingerprint() + (data.unlabelled.fingerprint() if config.unlabelled else "")
         if str(run.cell("data", lambda: {"texts": np.array(texts_given)})["texts"]) != texts_given:
             raise ValueError("these are not the texts that this run began with: start a new run folder")
         tests = at.KnownTexts(list(data.test.texts))
@@ -169,7 +175,7 @@ def main(config: Config, run: at.Run) -> None:
     terms = at.TermCounts(texts, learnable=np.concatenate([np.arange(len(pool)), without_labels]))
     families = make_families(config, terms, layers, without_labels)
     only = tuple(arm for arm in config.arms if arm != "self_training" or arm in families)
-    if config.arms and set(only) <= {"chosen"}:
+    if set(only) <= {"chosen"} and "self_training" in config.arms:
         raise ValueError("arms=self_training: there are too few texts without labels for it; name another arm too")
     networks = make_networks(config, backbone, encoded, layers, families)
     frozen = {name: at.scored_arm(family) for name, family in families.items()}
@@ -235,8 +241,10 @@ def load_texts(config: Config, run: at.Run) -> at.TextData:
     if config.dataset in OWN:
         if not config.path:
             raise ValueError(f"dataset={config.dataset} needs path=")
-        read: Any = at.TextData.from_dataset if config.dataset == "hub" else at.TextData.from_file
-        return read(config.path, config.text, config.label, seed=run.seed)
+        if config.dataset == "hub":
+            hub = config.subset or None
+            return at.TextData.from_dataset(config.path, config.text, config.label, hub, seed=run.seed)
+        return at.TextData.from_file(config.path, config.text, config.label, seed=run.seed)
     if run.data_root is None:
         raise ValueError(
             f"dataset={config.dataset} needs --data-root DIR (or AUXTASK_DATA) with DIR/text/{config.dataset}"
@@ -320,7 +328,7 @@ def language_model(config: Config, run: at.Run, data: at.TextData, tests: at.Kno
         return reused(config)
     # With --resume, what was trained is taken from the run folder.
     judged = run.cell("language_model", lambda: trained(config, run, data, tests))
-    report_hidden_words(run, {name: [float(value) for value in values] for name, values in judged.items()})
+    report_words(run, kind_of(config), {name: [float(value) for value in values] for name, values in judged.items()})
     tokenizer = at.TextTokenizer.load(run.folder / "tokenizer")
     return untrained(config, run, tokenizer) if source_of(config) == "scratch" else at.load(run.folder), tokenizer
 
@@ -364,7 +372,7 @@ def trained(config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts
 def pretrain(
     config: Config, run: at.Run, backbone: at.Model, tokenizer: Any, held_in: Any, held_out: Any
 ) -> dict[str, list[float]]:
-    """Learn from text without labels and save what comes of it; give how hidden words of held-out text were guessed."""
+    """Learn from text without labels, save what comes of it, and give how words of held-out text were told."""
     seen = at.TokenCache.write(run.folder / "tokens" / "train", held_in, tokenizer)
     adapting = source_of(config) == "adapt"
     if not adapting:  # what words mean is counted first, or minutes of pretraining would not come to it
@@ -393,8 +401,20 @@ def pretrain(
         backbone = task.pretrain(seen, unseen, length, learning_rate=rate, callbacks=callbacks, seed=run.seed)
     run.figure("pretraining", at.plot_curves(task.pretraining.history, kind))
     at.save_backbone(backbone, run.folder / "backbone", task.pretraining.provenance, {})
-    if kind != "masked":
+    if kind == "same_document":
         return {}
+    judged = [row for row in task.pretraining.history if any(name.startswith("val_") for name in row)]
+    if kind == "masked":
+        keep_masked_words(run, task)
+        chance = at.unigram_baseline(seen, unseen, tokenizer)
+        by_frequency = at.MaskedAccuracy(chance.loss, chance.accuracy).metrics()
+    else:  # the more frequent answer is that a word is the original
+        by_frequency = {"detection_accuracy": judged[-1]["val_majority"], "detection_auc": 0.5}
+    return {name: [*(row[f"val_{name}"] for row in judged), value] for name, value in by_frequency.items()}
+
+
+def keep_masked_words(run: at.Run, task: Any) -> None:
+    """Save what guesses hidden words, and show what it guesses."""
     shutil.rmtree(run.folder / "language_model", ignore_errors=True)  # of a run that was killed just here
     task.save_for_transformers(run.folder / "language_model")
     for one in task.pretraining.provenance["examples"]:
@@ -403,20 +423,16 @@ def pretrain(
             for when in ("before", "after")
         )
         run.print(f"{one['text']}: {one['answer']}; guessed before: {before}; after: {after}")
-    chance = at.unigram_baseline(seen, unseen, tokenizer)
-    by_frequency = at.MaskedAccuracy(chance.loss, chance.accuracy).metrics()
-    judged = [row for row in task.pretraining.history if "val_loss" in row]
-    return {name: [*(row[f"val_{name}"] for row in judged), value] for name, value in by_frequency.items()}
 
 
-def report_hidden_words(run: at.Run, judged: dict[str, list[float]]) -> None:
-    """Say how well hidden words of held-out text were guessed along the way; the last value is by frequency alone."""
+def report_words(run: at.Run, kind: str, judged: dict[str, list[float]]) -> None:
+    """Say how hidden or replaced words of held-out text were told along the way; the last value is by frequency."""
     for name, (*along, by_frequency) in judged.items():
         shares = [round(100 * (i + 1) / len(along)) for i in range(len(along))]
         metric = f"held_out_{name}"
         run.add_rows(
             [
-                {"arm": "masked_words", "budget": share, "budget_unit": "% of pretraining", "metric": metric,
+                {"arm": f"{kind}_words", "budget": share, "budget_unit": "% of pretraining", "metric": metric,
                  "mean": value}
                 for share, value in zip(shares, along, strict=True)
             ]
@@ -424,7 +440,7 @@ def report_hidden_words(run: at.Run, judged: dict[str, list[float]]) -> None:
         run.add_rows([{"arm": "by_frequency", "metric": metric, "mean": by_frequency}])
         found = ", ".join(f"{value:.3g} at {share} %" for share, value in zip(shares, along, strict=True))
         run.note(
-            f"hidden words of held-out text, {name}: {found} of the pretraining; by frequency alone {by_frequency:.3g}"
+            f"{kind} words of held-out text, {name}: {found} of the pretraining; by frequency alone {by_frequency:.3g}"
         )
 
 

@@ -409,6 +409,13 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
             ["dataset=drawn", "path="],
             "text= and label= name columns of your own data, not of drawn",
         ),
+        (
+            40,
+            ("happy", "sad"),
+            ["dataset=imdb", "path=", "label=label", "unlabelled=x.csv"],  # text= names its column
+            "--data-root",
+        ),
+        (40, ("happy", "sad"), ["subset=sst2"], "subset= is for dataset=hub"),
         (40, ("happy", "sad"), ["task=masked"], "task= is for source=pretrain or adapt"),
         (40, ("happy", "sad"), ["source=reuse", "pretraining=5min"], "pretraining= is for source=pretrain or adapt"),
         (40, ("happy", "sad"), ["unlabelled=MINE"], "MINE: neither a file or folder here"),
@@ -463,6 +470,21 @@ def test_a_reused_model_is_adapted_to_a_small_file_with_three_classes(tmp_path: 
     path.write_text(path.read_text().replace("number 7 was", "number seven was"))
     assert text_classification(*again) == 2
     assert set(at.load(tmp_path / "run" / "model").predict(["bad grey cold"])) <= {"happy", "sad", "odd"}
+
+
+@pytest.mark.slow
+def test_replaced_words_are_judged_on_held_out_text_and_other_unlabelled_text_is_another_run(tmp_path: Path) -> None:
+    path, spare = write_csv(tmp_path / "mine.csv", 60), tmp_path / "spare.txt"
+    spare.write_text("\n".join(f"a {word} day number {i}" for i in range(200) for word in ("good", "bad")))
+    words = (*CSV, f"path={path}", f"unlabelled={spare}", "source=pretrain", "task=replaced", "pretraining=4steps",
+             "labels=8", "draws=1", "arms=tfidf,probe", "--out", tmp_path / "run")  # fmt: skip
+    assert text_classification(*words) == 0
+    judged = {(row["arm"], row["metric"], row["budget"]) for row in rows_of(tmp_path / "run")}
+    assert {("replaced_words", "held_out_detection_auc", share) for share in (25, 50, 75, 100)} <= judged
+    assert ("by_frequency", "held_out_detection_accuracy", None) in judged
+    assert text_classification(*words, "--resume") == 0
+    spare.write_text(spare.read_text() + "\na day more")
+    assert text_classification(*words, "--resume") == 2
 
 
 OWN_ARMS = {"pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "chosen"}

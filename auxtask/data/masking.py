@@ -153,6 +153,11 @@ def held_out_batches(
     return batches.apply(tf.data.experimental.assert_cardinality(taken))
 
 
+def num_sequences(cache: TokenCache, length: int, masking: Masking) -> int:
+    """Count the sequences of one pass over the corpus."""
+    return len(_Packing(cache, 1, length, masking.at_texts).rows(0))
+
+
 class _Packing:
     """Where sequences begin."""
 
@@ -196,9 +201,13 @@ def _text_pieces(cache: TokenCache, content: int) -> np.ndarray:
 
 
 def _shuffled(number: int, random: np.random.Generator, group: int = 1 << 20) -> Iterator[int]:
-    """Shuffle range(number); beyond some 10^6 rows in groups of near ones, so that memory does not grow."""
-    for start in random.permutation(np.arange(0, number, group)).tolist():
-        yield from (start + random.permutation(min(group, number - start))).tolist()
+    """Shuffle range(number); beyond some 10^6 rows in groups, so that memory does not grow.
+
+    Each group has rows from all over the corpus: a training that ends within one pass has seen a bit of everything.
+    """
+    stride = -(-number // group)
+    for start in range(stride):
+        yield from random.permutation(np.arange(start, number, stride)).tolist()
 
 
 def _masked(blocks: Any, plan: _Packing, tokenizer: TextTokenizer, masking: Masking, block: int) -> tf.data.Dataset:

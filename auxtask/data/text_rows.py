@@ -116,9 +116,12 @@ def dataset_parts(
         raise ValueError(f"{name}: no split called 'train' (there are: {', '.join(source)})")
     test: TextRows | None = None
     for split in ("test", "validation"):
-        # Competitions publish test texts without labels (all -1): then the validation texts are tested on.
+        # Competitions publish test texts without labels (all -1): then the validation texts are tested on, or a part
+        # of the training texts.
         if split in source and (test is None or not test.texts):
             test = _rows_of(source[split], name, text, label)
+    if test is not None and not test.texts:
+        test = None
     pool = next((source[split] for split in ("unsupervised", "unlabelled") if split in source), None)
     return (
         name,

@@ -12,7 +12,7 @@ import numpy as np
 from auxtask.backbones.language_cost import Matmul, training_flops
 from auxtask.backbones.language_names import language_layers
 from auxtask.backbones.pooling import token_vectors
-from auxtask.data.masking import Masking, masked_batches
+from auxtask.data.masking import Masking, masked_batches, num_sequences
 from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras, tf
@@ -117,7 +117,7 @@ class HiddenWords(AuxiliaryTask):
 
     def num_batches(self, data: TokenCache) -> int:
         """Count the steps of one pass over the text."""
-        return max(1, data.num_tokens // (self.batch_size * (self.length - 2) * self.accumulate))
+        return max(1, num_sequences(data, self.length, self.masking) // (self.batch_size * self.accumulate))
 
     def batch_loss(self, batch: Any, training: bool) -> dict[str, tf.Tensor]:
         """Give what `judge` finds in a batch, or in stacked ones together."""

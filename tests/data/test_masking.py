@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 
 from auxtask.data.corpora import Corpus
 from auxtask.data.drawn_texts import draw_pool
-from auxtask.data.masking import Masking, held_out_batches, masked_batches
+from auxtask.data.masking import Masking, _shuffled, held_out_batches, masked_batches, num_sequences
 from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.data.unigram import unigram_baseline
@@ -180,3 +181,17 @@ def test_held_out_sequences_begin_at_texts_too(cache, tokenizer) -> None:
             begun += [tuple(row[1:4]) for row in ids]
         shares.append(np.mean([begin in allowed for begin in begun]))
     assert shares[1] > 0.9 > shares[0]
+
+
+@pytest.mark.parametrize("at_texts", [False, True])
+def test_a_pass_has_as_many_sequences_as_are_counted(cache, tokenizer, at_texts: bool) -> None:
+    masking = Masking(at_texts=at_texts)
+    once = held_out_batches(cache, tokenizer, 1, 12, masking)
+    assert num_sequences(cache, 12, masking) == len(list(once))
+
+
+def test_a_pass_over_a_large_corpus_begins_all_over_it() -> None:
+    rows = list(_shuffled(1000, np.random.default_rng(0), group=100))
+    assert sorted(rows) == list(range(1000)) and rows != sorted(rows)
+    assert np.bincount(np.array(rows[:100]) // 100).tolist() == [10] * 10
+    assert list(islice(_shuffled(5, np.random.default_rng(0), group=10), 9)) != list(range(5))

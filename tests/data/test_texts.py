@@ -195,6 +195,10 @@ def test_of_several_splits_one_with_labels_is_tested_on() -> None:
     parts = {"train": rows, "test": secret, "validation": {"text": ["nice", "sad"], "label": [0, 1]}}
     made = datasets.DatasetDict({k: datasets.Dataset.from_dict(v, features=features) for k, v in parts.items()})
     assert list(TextData.from_dataset(made).test.texts) == ["nice", "sad"]
+    del made["validation"]  # then a part of the training texts is
+    data = TextData.from_dataset(made)
+    assert data.train.counts.tolist() == data.test.counts.tolist() == [1, 1]
+    assert {*data.train.texts, *data.test.texts} == {*rows["text"]}
 
 
 def test_another_unlabelled_pool_leaves_the_labelled_texts_as_they_are() -> None:
