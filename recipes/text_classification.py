@@ -138,7 +138,7 @@ def main(config: Config, run: at.Run) -> None:
     with run.stage("data"):
         data = check(config, run)
         budgets, largest = label_budgets(config, data)
-        texts_given = data.fingerprint() + (data.unlabelled.fingerprint() if config.unlabelled else "")
+        texts_given = data.fingerprint() + data.unlabelled.fingerprint()
         if str(run.cell("data", lambda: {"texts": np.array(texts_given)})["texts"]) != texts_given:
             raise ValueError("these are not the texts that this run began with: start a new run folder")
         tests = at.KnownTexts(list(data.test.texts))
@@ -167,11 +167,12 @@ def main(config: Config, run: at.Run) -> None:
         if encoded.lengths.max() > cut:
             run.note(f"networks are trained on {cut} tokens of a text, and judged on {encoded.max_length}")
         source = source_of(config)
-        layers = features(backbone, encoded, len(pool), run)
+        layers = features("features", backbone, encoded, len(pool), run)
         untrained = layers
         if source != "scratch" and (not config.arms or "random_frozen" in config.arms):
             without_spare = encoded.take(np.arange(len(pool) + len(tested)))
-            untrained = features(at.reuse(backbone, init="random", seed=run.seed), without_spare, len(pool), run)
+            random = at.reuse(backbone, init="random", seed=run.seed)
+            untrained = features("untrained features", random, without_spare, len(pool), run)
     terms = at.TermCounts(texts, learnable=np.concatenate([np.arange(len(pool)), without_labels]))
     families = make_families(config, terms, layers, without_labels)
     only = tuple(arm for arm in config.arms if arm != "self_training" or arm in families)
@@ -444,10 +445,13 @@ def report_words(run: at.Run, kind: str, judged: dict[str, list[float]]) -> None
         )
 
 
-def features(backbone: at.Model, encoded: at.EncodedTexts, num_pool: int, run: at.Run) -> at.StandardisedLayers:
+def features(
+    name: str, backbone: at.Model, encoded: at.EncodedTexts, num_pool: int, run: at.Run
+) -> at.StandardisedLayers:
     """Give each layer's pooled features, standardised by the pool's texts (no test text, no label)."""
     with run.progress("texts", unit="texts") as bar:
-        return at.StandardisedLayers(at.text_features(backbone, encoded, progress=bar.update), num_pool)
+        rows = run.cell(name, lambda: at.text_features(backbone, encoded, progress=bar.update))  # minutes, for --resume
+    return at.StandardisedLayers(rows, num_pool)
 
 
 def make_families(
