@@ -33,9 +33,9 @@ SEARCH_SEED = 1000  # and those after it: none is a round's
 class Config:
     """What can be set, as key=value."""
 
-    rounds: int = at.option(3, "how often each side is trained and timed, in turn")
-    epochs: int = at.option(20, "passes over the digits")
-    hidden: int = at.option(100, "hidden units")
+    rounds: int = at.option(3, "how often each side is trained and timed, in turn", at_least=1)
+    epochs: int = at.option(20, "passes over the digits", at_least=1)
+    hidden: int = at.option(100, "hidden units", at_least=1)
     quick: bool = at.option(False, "one round of few passes: to see that everything runs")
 
 

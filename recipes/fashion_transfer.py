@@ -157,11 +157,21 @@ def check(config: Config, run: at.Run) -> at.ImageData:
     if dropped:
         run.note(f"labels={','.join(map(str, dropped))} dropped: {data.name} has fewer images of a class to learn from")
     pairs = pairs_of(config, data)
-    if config.take_a and not (Path(config.take_a) / "model_a").is_dir():
-        raise FileNotFoundError(f"take_a={config.take_a}: no Models A there (expected its folder model_a)")
+    if config.take_a:
+        check_taken(config, run, data)
     if config.beside:
         gains_beside(config, pairs, max(budgets_of(config, data)))
     return data
+
+
+def check_taken(config: Config, run: at.Run, data: at.ImageData) -> None:
+    """Refuse take_a= where there is nothing to take, or where A learned from images that are tested here."""
+    if not (Path(config.take_a) / "model_a").is_dir():
+        raise FileNotFoundError(f"take_a={config.take_a}: no Models A there (expected its folder model_a)")
+    if data.name == "digits":
+        seed = json.loads((Path(config.take_a) / "environment.json").read_text())["seed"]
+        if seed != run.seed:
+            raise ValueError(f"take_a={config.take_a}: digits are split by --seed, there {seed}, here {run.seed}")
 
 
 def pairs_of(config: Config, data: at.ImageData) -> list[tuple[str, ...]]:
@@ -208,6 +218,8 @@ def models_a(config: Config, run: at.Run, task: Task, short: bool = False, varia
             shutil.copy(earlier, unfinished)
             run.note(f"{file.name} is taken from {config.take_a}")
         else:
+            if config.take_a:
+                run.note(f"{file.name} is not in {config.take_a}: trained here")
             train_a(run, task, epochs, seed, unfinished)
         unfinished.rename(file)
     if short:
@@ -459,6 +471,10 @@ def all_pairs(
         )
         means = {name: float(np.mean([*own.values()])) for name, own in reached.items()}
         run.note(at.gap_over_pairs(by_pair, means))
+        if not config.a_seeds:
+            run.note(
+                f"of that comparison: conv nets had one Model A of {SHORT} epochs for each pair, dense nets longer"
+            )
 
 
 def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]], budget: int) -> dict[str, Gains]:
@@ -466,7 +482,11 @@ def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]], budget: int) 
     folder = Path(config.beside)
     if not (folder / "result.json").is_file():
         raise FileNotFoundError(f"beside={config.beside}: no run there (expected its result.json)")
-    network = json.loads((folder / "config.json").read_text()).get("network")
+    there = json.loads((folder / "config.json").read_text())
+    network = there.get("network")
+    for name, value in (("seeds", config.seeds), ("quick", config.quick)):
+        if there.get(name) != value:
+            raise ValueError(f"beside={config.beside}: has {name}={there.get(name)}, here it is {value}")
     if network not in ("conv", "dense") or network == config.network:
         raise ValueError(f"beside={config.beside}: must be a run of the other network, not of {network}")
     rows = {

@@ -31,6 +31,7 @@ ARMS = (
     "tfidf", "probe", "self_training", "mixture", "random_frozen", "probe_last_layer",
     "scratch", "probe_then_tune", "same_label",
 )  # fmt: skip
+NETWORKS = {"scratch", "probe_then_tune", "same_label"}  # of them those that take a minute each
 OWN = ("csv", "jsonl", "file", "hub")  # datasets that the user brings
 STRENGTHS = (0.001, 0.01, 0.1)  # of every probe: scikit-learn's C
 OF_WORDS, OF_GUESSES = 10.0, 0.03  # C of TF-IDF in a mixture; of the probe that learns from its own guesses
@@ -154,6 +155,8 @@ def main(config: Config, run: at.Run) -> None:
     full_test = len(data.test) <= (min(config.full_test, 1000) if config.quick else config.full_test)
     tested = data.test if full_test else data.test.take(subset)
     spare = unlabelled_texts(config, run, data, tests, list(pool.texts))
+    if not spare and "self_training" in config.arms and set(config.arms) <= {"self_training", "chosen"}:
+        raise ValueError("arms=self_training: there are too few texts without labels for it; name another arm too")
     texts = [*pool.texts, *tested.texts, *spare]
     numbers = len(pool) + np.arange(len(tested))
     without_labels = len(pool) + len(tested) + np.arange(len(spare))
@@ -176,8 +179,6 @@ def main(config: Config, run: at.Run) -> None:
     terms = at.TermCounts(texts, learnable=np.concatenate([np.arange(len(pool)), without_labels]))
     families = make_families(config, terms, layers, without_labels)
     only = tuple(arm for arm in config.arms if arm != "self_training" or arm in families)
-    if set(only) <= {"chosen"} and "self_training" in config.arms:
-        raise ValueError("arms=self_training: there are too few texts without labels for it; name another arm too")
     networks = make_networks(config, backbone, encoded, layers, families)
     frozen = {name: at.scored_arm(family) for name, family in families.items()}
     frozen["random_frozen"] = at.probe_arm(untrained.rows, STRENGTHS)
@@ -223,7 +224,12 @@ def check(config: Config, run: at.Run) -> at.TextData:
         if len(list(islice(data.unlabelled, 2))) < 2:  # also reads its first rows: is there such a column?
             raise ValueError(f"unlabelled={config.unlabelled}: fewer than two texts in it")
     budgets, _ = label_budgets(config, data)
-    trained_at(config, budgets)
+    wanted = set(config.arms) - {"chosen"}
+    if not trained_at(config, budgets) and wanted and wanted <= NETWORKS:
+        raise ValueError(
+            f"arms={','.join(config.arms)}: networks are trained at none of {', '.join(map(str, budgets))} labels; "
+            "say at which with trained_budgets="
+        )
     if data.test.most_balanced < len(data.names):
         rarest = data.names[int(data.test.counts.argmin())]
         raise ValueError(f"{data.name}: no test text of the class {rarest}: every class must be tested")

@@ -124,6 +124,8 @@ class Config:
         self._check_length()
         if (self.dataset == "folder") != bool(self.path):
             raise ValueError("dataset=folder needs path=DIR, with a sub-folder of pictures per class; others take none")
+        if self.dataset != "folder" and (self.size != 64 or not self.mirror):
+            raise ValueError(f"size= and mirror= are for dataset=folder, not for {self.dataset}")
 
     def _check_length(self) -> None:
         """Refuse a length of pretraining that cannot be had, or that makes methods equal in something else."""
@@ -160,6 +162,9 @@ def main(config: Config, run: at.Run) -> None:
     """Data, pretraining by each method, the pick of a method, and the comparison of all arms."""
     with run.stage("data"):
         data = check(config, run)
+        given = data.fingerprint()
+        if str(run.cell("data", lambda: {"pictures": np.array(given)})["pictures"]) != given:
+            raise ValueError("these are not the pictures that this run began with: start a new run folder")
     kind = kind_of(config, data)
     target = make_target(config, run, data, kind)
     names = methods_of(config)
@@ -168,7 +173,17 @@ def main(config: Config, run: at.Run) -> None:
         run.note("rbm trains a dense net, 500 and 250 sigmoid units; the others one conv net, which scratch is too")
     if not searches(config, names):
         run.note("learning rates of pretraining are guesses too (search=3 tries three on labels held out)")
-    learned = {name: pretrained(config, run, name, kind, data, target) for name in names}
+    if len(names) > 1 and config.length.endswith("steps"):
+        run.note("methods have batches of different sizes: as many steps are not as many passes over the pictures")
+    learned = {}
+    for name in names:
+        try:
+            learned[name] = pretrained(config, run, name, kind, data, target)
+        except at.Diverged as error:  # of several methods the others still have something to say
+            run.note(f"{name} is left out: {error}")
+            if not learned and name == names[-1]:
+                raise
+    names = tuple(learned)
     backbones = {name: backbone for name, (backbone, _) in learned.items()}
     with run.stage("features"):
         layers = {name: features(one, target) for name, one in backbones.items()}
@@ -347,6 +362,8 @@ def searched_rate(run: at.Run, name: str, kind: Kind, data: at.ImageData, target
         rate: run.cell(f"search-{name}-rate{rate:g}", partial(tried, rate)) for rate in (middle * f for f in FACTORS)
     }
     accuracy = {rate: float(each["accuracy"]) for rate, each in found.items()}
+    if not any(accuracy.values()):
+        raise at.Diverged(f"the training diverged at every rate that was tried ({', '.join(f'{r:g}' for r in found)})")
     best = max(accuracy, key=lambda rate: accuracy[rate])
     run.add_rows([
         {"arm": name, "metric": "seconds_search", "mean": float(sum(each["seconds"] for each in found.values()))}

@@ -116,6 +116,7 @@ def test_the_quick_run_on_digits_shows_arms_trap_verdicts_and_reasons(no_data, t
     assert fashion_transfer(*words, "--out", tmp_path / "again") == 0
     assert sum("is taken from" in note for note in result_of(tmp_path / "again")["notes"]) == 4
     assert (tmp_path / "again" / "model_a" / files[0].name).read_bytes() == files[0].read_bytes()
+    assert fashion_transfer(*words, "--seed", 1, validate=True) == 2  # other digits are tested then
 
 
 @pytest.mark.slow
@@ -126,6 +127,8 @@ def test_all_pairs_have_a_verdict_each_and_stand_beside_the_other_network(no_dat
     capsys.readouterr()
     assert fashion_transfer(*words, "network=conv", f"beside={copy}", validate=True) == 2
     assert "must be a run of the other network" in capsys.readouterr().err
+    assert fashion_transfer(*words, "network=dense", "seeds=7", f"beside={copy}", validate=True) == 2
+    assert "has seeds=20, here it is 7" in capsys.readouterr().err
     words = (*words, "network=dense", f"beside={tmp_path / 'conv'}", "--out", tmp_path / "dense")
     assert fashion_transfer(*words) == 0
     result = result_of(tmp_path / "dense")

@@ -391,6 +391,7 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
         (40, ("happy", "sad"), ["labels=20,20"], "stands there twice"),
         (40, ("happy", "sad"), ["trained_budgets=30"], "trained_budgets=30 is none of the numbers of labels: 20"),
         (40, ("happy", "sad"), ["arms=prob"], "probe"),
+        (40, ("happy", "sad"), ["arms=scratch", "labels=8"], "networks are trained at none of 8 labels"),
         (40, ("happy", "sad"), ["arms=random_frozen,chosen"], "chosen needs one of tfidf, scratch"),
         (40, ("happy", "sad"), ["arms=probe", "source=scratch"], "with source=scratch there are tfidf"),
         (40, ("happy", "sad"), ["draws=0"], "draws=0"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import auxtask as at
 from auxtask.runs.catalogue import find_program, load_program
@@ -93,6 +94,35 @@ def test_a_rate_at_which_training_diverges_loses_the_search_and_ends_nothing(mon
     target = own["make_target"](config, run, data, kind)
     assert own["searched_rate"](run, "rotation", kind, data, target, "20steps") == own["METHODS"]["rotation"][1]
     assert "rate 1e+35" in run.notes[0] and "at step" in run.notes[0]
+    monkeypatch.setitem(own, "FACTORS", (1e38, 1e37))
+    with pytest.raises(at.Diverged, match="at every rate that was tried"):
+        own["searched_rate"](Bare(), "rotation", kind, data, target, "20steps")
+
+
+@pytest.mark.slow
+def test_a_method_that_diverges_is_left_out_and_the_others_are_compared(monkeypatch, tmp_path: Path) -> None:
+    program = load_program(find_program("unsupervised_pretraining"))
+    methods = program.main.__globals__["METHODS"]
+    monkeypatch.setitem(methods, "rotation", (methods["rotation"][0], 1e35))
+    words = ["dataset=digits", "method=rotation,autoencoder", "quick=true", "--out", str(tmp_path / "run")]
+    assert run_program(lambda: program, words, usage="auxtask run unsupervised_pretraining") == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert any(note.startswith("rotation is left out: ") for note in result["notes"])
+    assert "probe" in {row["arm"] for row in result["rows"]}
+
+
+@pytest.mark.slow
+def test_a_run_does_not_go_on_with_other_pictures(tmp_path: Path) -> None:
+    folder, random = tmp_path / "mine", np.random.default_rng(0)
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        for i in range(30):
+            Image.fromarray(random.integers(0, 256, (16, 16), np.uint8)).save(folder / name / f"{i}.png")
+    words = ("dataset=folder", f"path={folder}", "size=16", "method=rotation", "quick=true", "length=3steps",
+             "labels=4", "--out", tmp_path / "run")  # fmt: skip
+    assert recipe(*words) == 0
+    Image.fromarray(random.integers(0, 256, (16, 16), np.uint8)).save(folder / "a" / "new.png")
+    assert recipe(*words, "--resume") == 2
 
 
 def test_of_pictures_read_class_by_class_every_class_is_seen_and_watched() -> None:
@@ -150,6 +180,7 @@ def test_a_folder_is_no_digits_whatever_it_is_called() -> None:
         (["dataset=lfw"], "--data-root"),
         (["dataset=digits", "labels=5000"], "digits has"),
         (["draws=0"], "draws=0"),
+        (["dataset=digits", "mirror=false"], "for dataset=folder, not for digits"),
         (["search=2"], "Valid values: 0, 1, 3"),
         (["method=gan,gan"], "method=gan,gan: gan stands there twice"),
         (["length=often"], "'often'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,12 @@ class ImageData:
         """Height, width and channels of every picture."""
         height, width, channels = self.train.images.shape[1:]
         return height, width, channels
+
+    def fingerprint(self) -> str:
+        """Give 32 hex digits that change with any picture, label or name, or the side it is on, but not with order."""
+        spare = b"".join(sorted(photo_digest(image.tobytes()) for image in self.unlabelled))
+        sides = f"{self.train.fingerprint()}{self.test.fingerprint()}".encode()
+        return hashlib.blake2b(sides + spare, digest_size=16).hexdigest()
 
     def only(self, names: Sequence[str]) -> ImageData:
         """Keep these classes on both sides, see `LabelledImages.only`; the unlabelled pictures stay."""

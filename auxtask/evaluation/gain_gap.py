@@ -32,7 +32,7 @@ def gap_over_seeds(gains: Mapping[str, np.ndarray], reached: Mapping[str, float]
     Raises
     ------
     ValueError
-        Not two networks, other names, tables of different shapes, or more pretrainings than draws.
+        Not two networks, other names, or tables of different shapes.
     """
     _check_names(gains, reached)
     first, second = gains.values()
