@@ -456,7 +456,7 @@ def test_empty_texts_are_counted_and_imbalance_is_said(tmp_path: Path, capsys) -
 
 @pytest.mark.slow
 def test_a_reused_model_is_adapted_to_a_small_file_with_three_classes(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "mine.csv", 90, ("happy", "sad", "odd"))
+    path = write_csv(tmp_path / "mine.csv", 240, ("happy", "sad", "odd"))
     words = (*CSV, f"path={path}", "source=adapt", "task=masked", "pretraining=2steps", "labels=12", "draws=2",
              "trained_budgets=12")  # fmt: skip
     arms = "arms=chosen"
