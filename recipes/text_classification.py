@@ -27,11 +27,8 @@ import numpy as np
 
 import auxtask as at
 
-ARMS = (
-    "tfidf", "probe", "self_training", "mixture", "random_frozen", "probe_last_layer",
-    "scratch", "probe_then_tune", "same_label",
-)  # fmt: skip
-NETWORKS = {"scratch", "probe_then_tune", "same_label"}  # of them those that take a minute each
+NETWORKS = ("scratch", "probe_then_tune", "same_label")  # arms that take a minute each
+ARMS = ("tfidf", "probe", "self_training", "mixture", "random_frozen", "probe_last_layer", *NETWORKS)
 OWN = ("csv", "jsonl", "file", "hub")  # datasets that the user brings
 STRENGTHS = (0.001, 0.01, 0.1)  # of every probe: scikit-learn's C
 OF_WORDS, OF_GUESSES = 10.0, 0.03  # C of TF-IDF in a mixture; of the probe that learns from its own guesses
@@ -139,9 +136,7 @@ def main(config: Config, run: at.Run) -> None:
     with run.stage("data"):
         data = check(config, run)
         budgets, largest = label_budgets(config, data)
-        texts_given = data.fingerprint() + data.unlabelled.fingerprint()
-        if str(run.cell("data", lambda: {"texts": np.array(texts_given)})["texts"]) != texts_given:
-            raise ValueError("these are not the texts that this run began with: start a new run folder")
+        run.keep_to("texts", data.fingerprint() + data.unlabelled.fingerprint())
         tests = at.KnownTexts(list(data.test.texts))
         run.note(tests.report(data.train.texts).sentence("training texts", "test set", "they stay"))
     with run.stage("language model"):
@@ -225,7 +220,7 @@ def check(config: Config, run: at.Run) -> at.TextData:
             raise ValueError(f"unlabelled={config.unlabelled}: fewer than two texts in it")
     budgets, _ = label_budgets(config, data)
     wanted = set(config.arms) - {"chosen"}
-    if not trained_at(config, budgets) and wanted and wanted <= NETWORKS:
+    if not trained_at(config, budgets) and wanted and wanted <= {*NETWORKS}:
         raise ValueError(
             f"arms={','.join(config.arms)}: networks are trained at none of {', '.join(map(str, budgets))} labels; "
             "say at which with trained_budgets="

@@ -162,9 +162,7 @@ def main(config: Config, run: at.Run) -> None:
     """Data, pretraining by each method, the pick of a method, and the comparison of all arms."""
     with run.stage("data"):
         data = check(config, run)
-        given = data.fingerprint()
-        if str(run.cell("data", lambda: {"pictures": np.array(given)})["pictures"]) != given:
-            raise ValueError("these are not the pictures that this run began with: start a new run folder")
+        run.keep_to("pictures", data.fingerprint())
     kind = kind_of(config, data)
     target = make_target(config, run, data, kind)
     names = methods_of(config)
@@ -175,14 +173,7 @@ def main(config: Config, run: at.Run) -> None:
         run.note("learning rates of pretraining are guesses too (search=3 tries three on labels held out)")
     if len(names) > 1 and config.length.endswith("steps"):
         run.note("methods have batches of different sizes: as many steps are not as many passes over the pictures")
-    learned = {}
-    for name in names:
-        try:
-            learned[name] = pretrained(config, run, name, kind, data, target)
-        except at.Diverged as error:  # of several methods the others still have something to say
-            run.note(f"{name} is left out: {error}")
-            if not learned and name == names[-1]:
-                raise
+    learned = pretrained_each(config, run, names, kind, data, target)
     names = tuple(learned)
     backbones = {name: backbone for name, (backbone, _) in learned.items()}
     with run.stage("features"):
@@ -299,6 +290,21 @@ def methods_of(config: Config) -> tuple[str, ...]:
 def searches(config: Config, names: tuple[str, ...]) -> bool:
     """Tell whether learning rates are searched: where methods are compared, unless the run is to be quick."""
     return config.search == 3 or (config.search == 0 and len(names) > 1 and not config.quick)
+
+
+def pretrained_each(
+    config: Config, run: at.Run, names: tuple[str, ...], kind: Kind, data: at.ImageData, target: Target
+) -> dict[str, tuple[at.Model, dict[str, Any]]]:
+    """Pretrain by each method, but for those that diverge: the others still have something to say."""
+    learned = {}
+    for name in names:
+        try:
+            learned[name] = pretrained(config, run, name, kind, data, target)
+        except at.Diverged as error:
+            run.note(f"{name} is left out: {error}")
+            if not learned and name == names[-1]:
+                raise
+    return learned
 
 
 def pretrained(

@@ -172,6 +172,24 @@ class Run:
         write_npz(path, compute())
         return read_npz(path)
 
+    def keep_to(self, what: str, fingerprint: str) -> None:
+        """Refuse to go on (--resume) with other data than the run began with: kept cells would not fit them.
+
+        Parameters
+        ----------
+        what : str
+            The data, in the plural: "texts".
+        fingerprint : str
+            Changes whenever they do.
+
+        Raises
+        ------
+        ValueError
+            The run began with another fingerprint.
+        """
+        if str(self.cell("data", lambda: {what: fingerprint}).get(what)) != fingerprint:
+            raise ValueError(f"these are not the {what} that this run began with: start a new run folder")
+
     def save_predictions(self, predictions: Mapping[str, Any]) -> Path:
         """Write `predictions.npz`: arrays by name, or by cell and name (`cell/name` in the file)."""
         flat: dict[str, Any] = {}

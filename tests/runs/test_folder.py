@@ -105,6 +105,13 @@ def test_a_cell_is_computed_once_and_kept_for_resuming(tmp_path: Path) -> None:
     assert [path.parent for path in tmp_path.rglob("*.npz")] == [tmp_path / "cells"]
 
 
+def test_a_run_keeps_to_the_data_it_began_with(tmp_path: Path) -> None:
+    opened(tmp_path).keep_to("texts", "abc")
+    opened(tmp_path, resume=True).keep_to("texts", "abc")
+    with pytest.raises(ValueError, match="not the texts that this run began with"):
+        opened(tmp_path, resume=True).keep_to("texts", "abd")
+
+
 def test_a_damaged_cell_is_computed_again_and_said(tmp_path: Path) -> None:
     run = opened(tmp_path)
     run.cell("a", lambda: {"x": 1})
