@@ -445,6 +445,7 @@ def all_pairs(
     """Compare the arms on every pair of classes, one after the other, and say how many were helped and harmed."""
     only, budget = config.arms or COMPARED, max(budgets)
     judged = next((arm for arm in ("probe_then_tune", *only) if arm in only and arm != "scratch"), "")
+    beside = gains_beside(config, pairs, budget) if config.beside else {}  # now: in some hours it may be gone
     tables: dict[str, np.ndarray] = {}
     gains: Gains = {}
     for task in map(make, pairs):
@@ -463,8 +464,8 @@ def all_pairs(
     a = f", short Models A: {len(files)} per pair" if network == "conv" else ""
     title = f"gain of {judged} over scratch, {network}, {budget} labels, {len(pairs)} pairs{a}"
     at.report_verdicts(run, tables, title, {"A, %": of_a}, len(files))
-    if config.beside:
-        found = {network: gains} | gains_beside(config, pairs, budget)
+    if beside:
+        found = {network: gains} | beside
         by_pair, reached = (
             {name: {pair: both[part] for pair, both in found[name].items()} for name in ("conv", "dense")}
             for part in (0, 1)

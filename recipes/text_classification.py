@@ -181,7 +181,7 @@ def main(config: Config, run: at.Run) -> None:
         frozen["probe_last_layer"] = at.probe_arm(layers.last, STRENGTHS)
     # Networks take a minute each: a part of the draws and budgets.
     draws = min(config.draws, 2) if config.quick else config.draws
-    some_draws = draws if config.per_class else min(draws, 5)
+    some_draws = 1 if config.quick else draws if config.per_class else min(draws, 5)
     some_budgets = trained_at(config, budgets)
     if not some_budgets:
         run.note("networks are trained at none of these numbers of labels: trained_budgets= says where")
@@ -292,7 +292,7 @@ def trained_at(config: Config, budgets: tuple[int, ...]) -> list[int]:
         raise ValueError(
             f"trained_budgets={unknown[0]} is none of the numbers of labels: {', '.join(map(str, budgets))}"
         )
-    usual = budgets if config.per_class else (20, 200)
+    usual = budgets[:1] if config.quick else budgets if config.per_class else (20, 200)
     return [budget for budget in budgets if budget in (config.trained_budgets or usual)]
 
 
