@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -58,8 +59,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
-        if self.a_seeds > self.seeds:
-            raise ValueError(f"a_seeds={self.a_seeds}: each Model A needs a draw of its own, and seeds={self.seeds}")
+        if self.a_seeds > draws_of(self):
+            raise ValueError(f"a_seeds={self.a_seeds}: each Model A needs a draw of its own, of {draws_of(self)}")
         if self.pair == ("all",) and self.arms and ("scratch" not in self.arms or len(set(self.arms)) < 2):
             raise ValueError("pair=all gives verdicts on gains over scratch: arms= must name scratch and another")
         if self.beside and self.pair != ("all",):
@@ -86,10 +87,6 @@ class Settings:
     batches: int = 10  # of 32 images in each epoch, however few labels
     chosen: str = "probe"  # the arm that carries the claim
 
-    def lengths(self, quick: bool) -> tuple[int, int]:
-        """Give Model B's epochs, frozen and thawed."""
-        return (1, 1) if quick else self.epochs
-
 
 SETTINGS = {
     "fashion_mnist": {
@@ -114,6 +111,7 @@ class Task:
 
     pair: tuple[str, ...]
     network: str
+    quick: bool
     a: at.ImageData
     images: np.ndarray  # those that labels are drawn from, then those tested on: items are positions here
     pool: at.Examples
@@ -127,7 +125,8 @@ class Task:
     @property
     def settings(self) -> Settings:
         """What is used for these images and this network."""
-        return SETTINGS[self.a.name][self.network]
+        usual = SETTINGS[self.a.name][self.network]
+        return replace(usual, epochs=(1, 1), a=(1, *usual.a[1:])) if self.quick else usual
 
 
 def main(config: Config, run: at.Run) -> None:
@@ -160,7 +159,7 @@ def check(config: Config, run: at.Run) -> at.ImageData:
     if config.take_a:
         check_taken(config, run, data)
     if config.beside:
-        gains_beside(config, pairs, max(budgets_of(config, data)))
+        gains_beside(config, pairs, max(budgets_of(config, data)), run.seed)
     return data
 
 
@@ -172,6 +171,11 @@ def check_taken(config: Config, run: at.Run, data: at.ImageData) -> None:
         seed = json.loads((Path(config.take_a) / "environment.json").read_text())["seed"]
         if seed != run.seed:
             raise ValueError(f"take_a={config.take_a}: digits are split by --seed, there {seed}, here {run.seed}")
+
+
+def draws_of(config: Config) -> int:
+    """Give how often labelled images are drawn."""
+    return min(config.seeds, 2) if config.quick else config.seeds
 
 
 def pairs_of(config: Config, data: at.ImageData) -> list[tuple[str, ...]]:
@@ -200,13 +204,13 @@ def make_task(config: Config, data: at.ImageData, pair: tuple[str, ...], largest
     b = data.only(pair)
     pool = b.train.take(b.train.balanced(min(max(5 * largest, 2000), b.train.most_balanced), seed))
     images, (labelled, tested) = at.laid_out(pool, b.test)
-    return Task(pair, config.network, data.without(pair), images, labelled, tested)
+    return Task(pair, config.network, config.quick, data.without(pair), images, labelled, tested)
 
 
 def models_a(config: Config, run: at.Run, task: Task, short: bool = False, variant: str | None = None) -> list[Path]:
     """Train each Model A once, or take it from this run folder (--resume) or another; give their .h5 files."""
-    epochs = 1 if config.quick else SHORT if short else task.settings.a[0]
-    count = config.a_seeds or min(config.seeds, 1 if short else 2 if config.quick else 3)
+    epochs = min(SHORT, task.settings.a[0]) if short else task.settings.a[0]
+    count = config.a_seeds or min(draws_of(config), 1 if short else 3)
     names = [f"{task.network}-{task.name}-{epochs}epochs-seed{seed}.h5" for seed in range(run.seed, run.seed + count)]
     (run.folder / "model_a").mkdir(exist_ok=True)
     files = [run.folder / "model_a" / name for name in names]
@@ -242,9 +246,9 @@ def train_a(run: at.Run, task: Task, epochs: int, seed: int, file: Path) -> None
         model.save(file, include_optimizer=False)
 
 
-def make_plans(settings: Settings, num_groups: int, quick: bool) -> dict[str, at.Plan]:
+def make_plans(settings: Settings, num_groups: int) -> dict[str, at.Plan]:
     """Give the plans of the arms that train, of as many epochs each."""
-    frozen, thawed = settings.lengths(quick)
+    frozen, thawed = settings.epochs
     epochs, (head, low) = frozen + thawed, settings.tune
     cosine = at.keras.optimizers.schedules.CosineDecay(settings.scratch, epochs * settings.batches)
     return {
@@ -255,7 +259,7 @@ def make_plans(settings: Settings, num_groups: int, quick: bool) -> dict[str, at
     }
 
 
-def network_arms(config: Config, task: Task, file: Path, **more: Any) -> dict[str, Any]:
+def network_arms(task: Task, file: Path, **more: Any) -> dict[str, Any]:
     """Give the arms that train a network: a copy of A without its head (or the same untrained) and one sigmoid."""
     settings, backbone = task.settings, at.reuse(at.load(file), drop_head=True)
     return {
@@ -263,7 +267,7 @@ def network_arms(config: Config, task: Task, file: Path, **more: Any) -> dict[st
             backbone, task.images, plan, "random" if name == "scratch" else "copy", settings.shifts, settings.batches,
             crop=1.0, mirror=settings.shifts.flip, sigmoid=True, train_metric="train_accuracy", **more,
         )
-        for name, plan in make_plans(settings, len(at.layer_groups(backbone)), config.quick).items()
+        for name, plan in make_plans(settings, len(at.layer_groups(backbone))).items()
     }  # fmt: skip
 
 
@@ -285,14 +289,13 @@ def linear_arms(task: Task, file: Path, seed: int) -> dict[str, Any]:
 
 
 def compare(
-    config: Config, run: at.Run, task: Task, files: list[Path], budgets: Sequence[int], tuned: list[Any],
+    config: Config, run: at.Run, task: Task, files: list[Path], budgets: Sequence[int], tuned: deque[Any],
     only: Sequence[str] = (), variant: str | None = None,
 ) -> at.Comparison:  # fmt: skip
     """Set up the grid of arms, budgets and seeds; what is pretrained goes round over the Models A, draw by draw."""
-    draws = min(config.seeds, 2) if config.quick else config.seeds
-    told = partial(keep, tuned)
+    draws = draws_of(config)
     every = [
-        linear_arms(task, file, seed) | network_arms(config, task, file, on_tuned=told)
+        linear_arms(task, file, seed) | network_arms(task, file, on_tuned=lambda train, result: tuned.append(result))
         for seed, file in enumerate(files)
     ]
     arms = {name: at.rotated_arm([one[name] for one in every], draws, run.seed) for name in ARMS}
@@ -306,20 +309,15 @@ def compare(
     )  # fmt: skip
 
 
-def keep(kept: list[Any], train: at.Examples, result: Any) -> None:
-    """Remember a training, for the figures of its phases."""
-    kept[:] = [*kept[-1:], result]
-
-
 def one_pair(config: Config, run: at.Run, task: Task, budgets: Sequence[int]) -> None:
     """Show one pair of classes: the steps, the arms, the verdicts, why, how soon, and the other network beside."""
-    budget, tuned = max(budgets), []  # type: int, list[Any]
+    budget, tuned = max(budgets), deque(maxlen=2)  # type: int, deque[Any]
     with run.stage("Model A"):
         files = models_a(config, run, task)
     comparison = compare(config, run, task, files, budgets, tuned, config.arms)
     drawn = task.pool.take(comparison.drawn(budget, 0))
     with run.stage("the steps, one by one"):
-        take_the_steps(config, run, task, files[0], drawn)
+        take_the_steps(run, task, files[0], drawn)
         show_the_trap(run, task, files[0], drawn)
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         results = comparison.run(bar.update)
@@ -331,26 +329,29 @@ def one_pair(config: Config, run: at.Run, task: Task, budgets: Sequence[int]) ->
         title = f"gain over scratch, {task.name}, {budget} labels"
         at.report_verdicts(run, tables, title, pretrainings=len(files))
     with run.stage("time saved"):
-        show_time_saved(config, run, task, files[0], comparison, results, budget)
+        show_time_saved(run, task, files[0], comparison, results, budget)
     with run.stage("the other network"):
         other = replace(task, network="dense" if task.network == "conv" else "conv")
         beside = models_a(config, run, other)
-        explain(config, run, {task: files[0], other: beside[0]}, drawn)
+        explain(run, {task: files[0], other: beside[0]}, drawn)
         if not set(COMPARED) <= set(results.arms):
             return
-        foil = compare(config, run, other, beside, (budget,), [], COMPARED, other.network).run()
+        foil = compare(config, run, other, beside, (budget,), deque(maxlen=1), COMPARED, other.network).run()
         run.add_rows(foil.rows)
     found = {task.network: results, other.network: foil}
-    say_gap_over_seeds(run, {name: found[name] for name in ("conv", "dense")}, budget, len(files))
+    found = {name: found[name] for name in ("conv", "dense")}
+    gains = {name: at.paired_right(one, COMPARED[1], budget) for name, one in found.items()}
+    reached = {name: one.row(COMPARED[1], budget, "accuracy")["mean"] for name, one in found.items()}
+    run.note(at.gap_over_seeds(gains, reached, len(files)))
 
 
-def take_the_steps(config: Config, run: at.Run, task: Task, file: Path, train: at.Examples) -> None:
+def take_the_steps(run: at.Run, task: Task, file: Path, train: at.Examples) -> None:
     """Make one Model B, step by step, and keep it."""
     model_a = at.load(file)  # 1. load Model A
     run.print(at.layer_groups(model_a))  # 2. choose layers: here all but the head
     model_b = at.reuse(model_a, drop_head=True, head=1, seed=run.seed)  # 3. copy them, put a new sigmoid head on
     run.print(at.layer_groups(model_b))
-    (head, low), (frozen, thawed) = task.settings.tune, task.settings.lengths(config.quick)
+    (head, low), (frozen, thawed) = task.settings.tune, task.settings.epochs
     plan = [
         at.Phase(frozen, head, frozen_upto="backbone", name="head"),  # 4. freeze what was copied, 5. train the head
         at.Phase(thawed, low, name="all"),  # 6. thaw at a lower rate
@@ -388,11 +389,11 @@ def show_the_trap(run: at.Run, task: Task, file: Path, train: at.Examples) -> No
     )
 
 
-def explain(config: Config, run: at.Run, files: dict[Task, Path], drawn: at.Examples) -> None:
+def explain(run: at.Run, files: dict[Task, Path], drawn: at.Examples) -> None:
     """Draw what first layers look at, and what each depth knows about A's classes and about B's."""
     weights, lines = {}, {}
-    few = 10 if config.quick else 50  # of each of A's classes, to learn from, and as many to judge by
     for task, file in files.items():
+        few = 10 if task.quick else 50  # of each of A's classes, to learn from, and as many to judge by
         a = task.a.train.take(task.a.train.balanced(2 * few * len(task.a.names), run.seed))
         learned, judged = (at.Examples(rows, a.labels[rows], a.names) for rows in np.split(np.arange(len(a)), 2))
         backbone = at.reuse(at.load(file), drop_head=True)
@@ -407,20 +408,18 @@ def explain(config: Config, run: at.Run, files: dict[Task, Path], drawn: at.Exam
         run.note(f"probe accuracy by depth, {label}: {knows} %")
 
 
-def show_time_saved(
-    config: Config, run: at.Run, task: Task, file: Path, comparison: at.Comparison, results: Any, budget: int
-) -> None:
+def show_time_saved(run: at.Run, task: Task, file: Path, comparison: at.Comparison, results: Any, budget: int) -> None:
     """Watch the arms that train on the test images, which chooses nothing: how soon are they as good as scratch?"""
     if "scratch" not in comparison.arms:
         return
     curves: dict[str, list[at.Curve]] = {}
-    for name in [name for name in make_plans(task.settings, 1, config.quick) if name in comparison.arms]:
-        for draw in range(1 if config.quick else min(2, comparison.draws)):
+    for name in [name for name in make_plans(task.settings, 1) if name in comparison.arms]:
+        for draw in range(1 if task.quick else min(2, comparison.draws)):
 
             def watched(name: str = name, draw: int = draw) -> dict[str, np.ndarray]:
                 watch = at.LearningCurve(task.images[task.test.items[:1000]], task.test.labels[:1000])
                 train = task.pool.take(comparison.drawn(budget, draw))
-                network_arms(config, task, file, callbacks=[watch])[name](train, task.test.items[:1], run.seed + draw)
+                network_arms(task, file, callbacks=[watch])[name](train, task.test.items[:1], run.seed + draw)
                 return {"accuracy": watch.curve().accuracy, "seconds": watch.curve().seconds}
 
             curves.setdefault(name, []).append(at.Curve(**run.cell(f"curve-{name}-{budget}-draw{draw}", watched)))
@@ -428,14 +427,12 @@ def show_time_saved(
     said = "; ".join(each.sentence() for each in at.time_to_reach(curves))
     run.note(f"until as good as scratch at its best, once there is a Model A ({budget} labels): {said}")
     # Features are made in a network's first draw and then used again: the mean would hardly count them.
-    seconds = {arm: max(x for n in results.budgets for x in seconds_of(results, arm, n)) for arm in results.arms}
+    seconds = {
+        arm: max(each for n in results.budgets for each in results.row(arm, n, "seconds")["values"])
+        for arm in results.arms
+    }
     said = ", ".join(f"{arm} {most:.1f}" for arm, most in seconds.items())
     run.note(f"seconds from images to scores, of each arm's slowest draw (which makes features, or traces): {said}")
-
-
-def seconds_of(results: Any, arm: str, budget: int) -> list[float]:
-    """Give what each draw of an arm took."""
-    return list(results.row(arm, budget, "seconds")["values"])
 
 
 def all_pairs(
@@ -445,7 +442,7 @@ def all_pairs(
     """Compare the arms on every pair of classes, one after the other, and say how many were helped and harmed."""
     only, budget = config.arms or COMPARED, max(budgets)
     judged = next((arm for arm in ("probe_then_tune", *only) if arm in only and arm != "scratch"), "")
-    beside = gains_beside(config, pairs, budget) if config.beside else {}  # now: in some hours it may be gone
+    beside = gains_beside(config, pairs, budget, run.seed) if config.beside else {}  # now: in some hours it may be gone
     tables: dict[str, np.ndarray] = {}
     gains: Gains = {}
     for task in map(make, pairs):
@@ -453,7 +450,7 @@ def all_pairs(
         with run.stage("Model A"):
             files = models_a(config, run, task, task.network == "conv", task.name)
         with run.stage("comparison"), run.progress(task.name, unit="cells") as bar:
-            results = compare(config, run, task, files, budgets, [], only, task.name).run(bar.update)
+            results = compare(config, run, task, files, budgets, deque(maxlen=1), only, task.name).run(bar.update)
         run.add_rows(results.rows)
         if "scratch" in results.arms and judged:
             tables[task.name] = at.paired_right(results, judged, budget)
@@ -466,26 +463,22 @@ def all_pairs(
     at.report_verdicts(run, tables, title, {"A, %": of_a}, len(files))
     if beside:
         found = {network: gains} | beside
-        by_pair, reached = (
-            {name: {pair: both[part] for pair, both in found[name].items()} for name in ("conv", "dense")}
-            for part in (0, 1)
-        )
-        means = {name: float(np.mean([*own.values()])) for name, own in reached.items()}
+        found = {name: found[name] for name in ("conv", "dense")}
+        by_pair = {name: {pair: gain for pair, (gain, _) in own.items()} for name, own in found.items()}
+        means = {name: float(np.mean([level for _, level in own.values()])) for name, own in found.items()}
         run.note(at.gap_over_pairs(by_pair, means))
-        if not config.a_seeds:
-            run.note(
-                f"of that comparison: conv nets had one Model A of {SHORT} epochs for each pair, dense nets longer"
-            )
+        run.note("of that comparison: conv nets had short Models A (each run's notes say how many), dense nets longer")
 
 
-def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]], budget: int) -> dict[str, Gains]:
+def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]], budget: int, seed: int) -> dict[str, Gains]:
     """Read what the other network gained on each pair, and reached, from the run that beside= names."""
     folder = Path(config.beside)
     if not (folder / "result.json").is_file():
         raise FileNotFoundError(f"beside={config.beside}: no run there (expected its result.json)")
     there = json.loads((folder / "config.json").read_text())
     network = there.get("network")
-    for name, value in (("seeds", config.seeds), ("quick", config.quick)):
+    there["--seed"] = json.loads((folder / "environment.json").read_text()).get("seed")
+    for name, value in (("seeds", config.seeds), ("quick", config.quick), ("--seed", seed)):
         if there.get(name) != value:
             raise ValueError(f"beside={config.beside}: has {name}={there.get(name)}, here it is {value}")
     if network not in ("conv", "dense") or network == config.network:
@@ -501,13 +494,6 @@ def gains_beside(config: Config, pairs: Sequence[tuple[str, ...]], budget: int) 
         raise ValueError(f"beside={config.beside}: has no gain of probe_then_tune on {missing[0]} with {budget} labels")
     of_pairs = [tuple(rows[m, name] for m in ("accuracy_minus_scratch", "accuracy")) for name in names]
     return {network: dict(zip(pairs, of_pairs, strict=True))}
-
-
-def say_gap_over_seeds(run: at.Run, found: dict[str, Any], budget: int, num_a: int) -> None:
-    """Close with what the measurements say of conv and dense networks."""
-    gains = {name: at.paired_right(results, COMPARED[1], budget) for name, results in found.items()}
-    reached = {name: results.row(COMPARED[1], budget, "accuracy")["mean"] for name, results in found.items()}
-    run.note(at.gap_over_seeds(gains, reached, num_a))
 
 
 if __name__ == "__main__":

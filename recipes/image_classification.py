@@ -16,7 +16,7 @@ source without its head, with its preprocessing) and `model/`: `at.load("RUN/mod
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -70,12 +70,18 @@ class Config:
                 "dataset=folder needs path=DIR, with a sub-folder per class, and source=, a .keras or .h5 file, "
                 "an auxtask run or a network's name such as MobileNetV2"
             )
+        for name in ("path", "test_fraction", "on_bad", "mirror"):
+            if self.dataset != "folder" and getattr(self, name) != getattr(Config, name):
+                raise ValueError(f"{name}= is for dataset=folder, not for {self.dataset}")
+        if (self.size or self.pixel_range) and not self.source:
+            raise ValueError("size= and pixel_range= say what a source takes: give source= too")
 
 
 def main(config: Config, run: at.Run) -> None:
     """Data, source, comparison, and a model that names pictures."""
     with run.stage("data and source"):
         data, backbone = check(config, run)
+        run.keep_to("pictures", data.fingerprint())
     if backbone is None:
         with run.stage("other digits"):
             backbone = learn_other_digits(config, run)
@@ -84,7 +90,7 @@ def main(config: Config, run: at.Run) -> None:
     record = at.provenance_of(config.source) if Path(config.source).exists() else {}
     at.save_backbone(backbone, run.folder / "backbone", record | {"source": config.source or "other digits"})
     images, (pool, test) = at.laid_out(data.train, data.test)
-    tuned: list[Any] = []
+    tuned: deque[Any] = deque(maxlen=1)  # the last training: networks are large
     with run.stage("features"):
         pixels = at.fit_images(images, min(images.shape[1], 32), images.shape[3])
         mirror = config.mirror and config.dataset != "digits"
@@ -94,23 +100,16 @@ def main(config: Config, run: at.Run) -> None:
         "pixels": at.log_probes({"pixels": pixels.reshape(len(pixels), -1) / 255.0}, (0.01, 0.1, 1.0)),
         "probe": at.log_probes(layers.rows, (0.003, 0.03, 0.3)),
     }
-    networks = make_networks(config, backbone, images, mirror, partial(keep, tuned))
-    arms = {
-        "pixels": at.scored_arm(families["pixels"]),
-        "scratch": networks["scratch"],
-        "random_frozen": at.probe_arm(untrained.rows, (0.003, 0.03, 0.3)),
-        "probe": at.scored_arm(families["probe"]),
-        **{name: networks[name] for name in ("probe_then_tune", "full", "gradual")},
-    }
-    arms = {name: arm for name, arm in arms.items() if not config.arms or name in config.arms}
+    networks = make_networks(config, backbone, images, mirror, lambda train, result: tuned.append(result))
+    arms = networks | {name: at.scored_arm(family) for name, family in families.items()}
+    arms["random_frozen"] = at.probe_arm(untrained.rows, (0.003, 0.03, 0.3))
     rival = {"probe_then_tune": at.arm_classifier(networks["probe_then_tune"], data.names, run.seed)}
     budgets, draws = budgets_of(config, data), min(config.draws, 2) if config.quick else config.draws
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         results = at.Comparison(
-            arms, budgets, draws, test, pool=pool,
+            {name: arms[name] for name in ARMS}, budgets, draws, test, pool=pool, metric="accuracy",
             # What carries no claim gets few draws.
-            arm_draws={name: min(draws, 2) for name in ("full", "gradual") if name in arms},
-            budget_unit="images per class", baseline="scratch" if "scratch" in arms else None, metric="accuracy",
+            arm_draws=dict.fromkeys(("full", "gradual"), min(draws, 2)), budget_unit="images per class",
             chosen=at.chosen_arm(families, rival), only=config.arms or None, seed=run.seed, run=run,
         ).run(bar.update)  # fmt: skip
     at.report_comparison(run, results, tuned)
@@ -168,15 +167,11 @@ def refuse_seen(config: Config, run: at.Run, data: at.ImageData) -> None:
     seen = at.pictures_seen(config.source, data.test.images)
     if seen is None:
         run.note(f"{config.source} does not say which pictures it learned from: overlap with the test is not checked")
-    elif seen.any() and not config.allow_overlap:
-        raise ValueError(
-            f"{config.source} was pretrained on {int(seen.sum())} of the {len(seen)} test pictures (has the folder "
-            "changed since?); pretrain anew, or set allow_overlap=true"
-        )
     elif seen.any():
-        run.note(
-            f"allowed by allow_overlap: the source was pretrained on {int(seen.sum())} of {len(seen)} test pictures"
-        )
+        said = f"{config.source} was pretrained on {int(seen.sum())} of the {len(seen)} test pictures"
+        if not config.allow_overlap:
+            raise ValueError(f"{said} (has the folder changed since?); pretrain anew, or set allow_overlap=true")
+        run.note(f"allowed by allow_overlap: {said}")
 
 
 def load_source(config: Config, run: at.Run) -> at.Model | None:
@@ -190,6 +185,8 @@ def load_source(config: Config, run: at.Run) -> at.Model | None:
         for text in notes:
             run.note(text)
         return backbone
+    if config.pixel_range:
+        raise ValueError(f"pixel_range= is for a file: {config.source} brings its own preprocessing")
     return at.application_backbone(config.source, config.size or 128)
 
 
@@ -237,11 +234,6 @@ def make_networks(
         "full": network(at.Plan.full(epochs, 1e-4)),
         "gradual": network(at.Plan.gradual(epochs, 1e-3, 1e-4, len(at.layer_groups(backbone)))),
     }
-
-
-def keep(kept: list[Any], train: at.Examples, result: Any) -> None:
-    """Remember the last training alone: networks are large."""
-    kept[:] = [result]
 
 
 def linear_parts(

@@ -75,6 +75,7 @@ def main(config: Config, run: at.Run) -> None:
     """Data, the auxiliary task, then the target task."""
     with run.stage("data"):
         data = check(config, run)
+        run.keep_to("photos", data.fingerprint())
         images, (pool, test) = at.laid_out(data.train, data.test)  # pool: what labels are drawn from
     with run.stage("pretraining"):
         backbone = pretrain(config, run, np.concatenate([data.train.images, data.unlabelled]))
@@ -92,7 +93,12 @@ def main(config: Config, run: at.Run) -> None:
 
 def check(config: Config, run: at.Run) -> at.ImageData:
     """Give photos to learn from, others to test on, and perhaps some without labels (also `auxtask validate`)."""
-    data = at.ImageData.from_folder(config.path, SIZE, seed=run.seed) if config.path else drawn_faces(config, run)
+    # Of a folder the same photos are tested whatever --seed, as in the other recipes, which may reuse what is kept.
+    data = at.ImageData.from_folder(config.path, SIZE, seed=0) if config.path else drawn_faces(config, run)
+    if (data.train.images == data.train.images[..., :1]).all():
+        raise ValueError(
+            f"{data.name}: the photos are grey, there are no colours to guess; write a task that fits them"
+        )
     fewest = int(data.train.counts.argmin())
     if data.train.counts[fewest] < max(config.budgets):
         raise ValueError(

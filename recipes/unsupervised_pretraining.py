@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -55,37 +54,30 @@ KINDS = {"digits": DIGITS, "fashion_mnist": FASHION}
 NOISE = 0.3  # of autoencoders
 
 
-# A method is a task made of (shape of pictures, kind, seed), and the learning rate in the middle of its search. All
-# have one encoder but RBMs, whose layers are dense and sigmoid by definition.
+# A method is a task, what it is given, and the learning rate in the middle of its search. All have one encoder but
+# RBMs, whose layers are dense and sigmoid by definition.
 def encoder(shape: tuple[int, int, int], kind: Kind, seed: int) -> at.Model:
     """Make the network that all methods train."""
     return at.conv_backbone(shape, kind.stages, dropout=0.0, seed=seed)
 
 
-def _shifted(name: str) -> Callable[..., Any]:
-    return lambda shape, kind, seed: getattr(at, name)(encoder(shape, kind, seed), augment=kind.shifts, seed=seed)
+def make_task(name: str, shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
+    """Make a method's task, round a new network."""
+    if name == "rbm":
+        return at.StackedRbms(at.rbm_backbone(shape, (500, 250), seed=seed))
+    task, given, _ = METHODS[name]
+    how = {"noise": NOISE} if given == "noise" else {"augment": getattr(kind, given)}
+    return getattr(at, task)(encoder(shape, kind, seed), seed=seed, **how)
 
 
-def _viewed(name: str) -> Callable[..., Any]:
-    return lambda shape, kind, seed: getattr(at, name)(encoder(shape, kind, seed), augment=kind.crops, seed=seed)
-
-
-def _noisy(name: str) -> Callable[..., Any]:
-    return lambda shape, kind, seed: getattr(at, name)(encoder(shape, kind, seed), noise=NOISE, seed=seed)
-
-
-def _rbm(shape: tuple[int, int, int], kind: Kind, seed: int) -> Any:
-    return at.StackedRbms(at.rbm_backbone(shape, (500, 250), seed=seed))
-
-
-METHODS: dict[str, tuple[Callable[..., Any], float]] = {
-    "autoencoder": (_noisy("Autoencoder"), 1e-3),  # the same network, noise and decoders as of the stack
-    "gan": (_shifted("Gan"), 5e-4),
-    "stacked_autoencoders": (_noisy("StackedAutoencoders"), 1e-3),
-    "rbm": (_rbm, 1e-2),
-    "rotation": (_shifted("Rotation"), 1e-3),
-    "simclr": (_viewed("SimClr"), 2e-3),
-    "barlow_twins": (_viewed("BarlowTwins"), 2e-3),
+METHODS = {
+    "autoencoder": ("Autoencoder", "noise", 1e-3),  # the same network, noise and decoders as of the stack
+    "gan": ("Gan", "shifts", 5e-4),
+    "stacked_autoencoders": ("StackedAutoencoders", "noise", 1e-3),
+    "rbm": ("StackedRbms", "", 1e-2),
+    "rotation": ("Rotation", "shifts", 1e-3),
+    "simclr": ("SimClr", "crops", 2e-3),
+    "barlow_twins": ("BarlowTwins", "crops", 2e-3),
 }
 LEAST_STEPS = 3  # one for each layer of the encoder
 FACTORS = (1.0, 1 / 3, 3.0)  # of that rate, in the search; the first wins where labels cannot tell
@@ -195,7 +187,7 @@ def main(config: Config, run: at.Run) -> None:
     teacher = at.SelfTraining([at.log_probe(layers[picked]["all"], STRENGTHS[1])], without_labels)
     families[arm_name(names, picked, "self_training")] = {"self_training": teacher}
     networks = make_networks(config, kind, target, backbones, baseline)
-    ours = [name for name in (*families, *networks) if name in claimable(names, picked)]
+    *cheap, tuned = ours = ["pixels", "pca", *(arm_name(names, picked, arm) for arm in OF_A_METHOD)]
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         draws = min(config.draws, 2) if config.quick else config.draws
         results = at.Comparison(
@@ -207,15 +199,14 @@ def main(config: Config, run: at.Run) -> None:
             # Of many methods each trains its network for the first 2 draws only; the method picked, for all.
             arm_draws={name: min(draws, 2) for name in networks if name != "scratch" and name not in ours},
             chosen=at.chosen_arm(
-                {name: families[name] for name in ours if name in families},
-                {
-                    name: at.arm_classifier(networks[name], target.pool.names, run.seed)
-                    for name in ours if name in networks
-                },
+                {name: families[name] for name in cheap},
+                {tuned: at.arm_classifier(networks[tuned], target.pool.names, run.seed)},
             ),
         ).run(bar.update)  # fmt: skip
     beside = {
-        f"{what}, s": {arm_name(names, name, arm): f"{took:.0f}" for name, took in spent.items() for arm in OF_A_METHOD}
+        f"{what}, s": {
+            arm_name(names, name, arm): f"{spent[name]:.0f}" for name in names if name in spent for arm in OF_A_METHOD
+        }
         for what in ("pretraining", "search") if (spent := seconds_of(run, what))
     }  # fmt: skip
     at.report_comparison(run, results, beside=beside)
@@ -314,14 +305,14 @@ def pretrained(
 
     Gives the backbone and its record, which says among other things what pictures it has seen.
     """
-    folder, (make, rate) = run.folder / "pretrained" / name, METHODS[name]
+    folder, rate = run.folder / "pretrained" / name, METHODS[name][2]
     length = config.length or ("20steps" if config.quick else kind.length[config.equal])
     if searches(config, methods_of(config)):
         with run.stage(f"search: {name}"):
             rate = searched_rate(run, name, kind, data, target, length)
 
     def train() -> dict[str, Any]:
-        task = make(data.shape, kind, run.seed)
+        task = make_task(name, data.shape, kind, run.seed)
         backbone, seconds = learn(run, task, data, length, rate, name)
         show(run, name, task, data.test.images[:12])
         at.save_backbone(backbone, folder, task.pretraining.provenance)
@@ -348,13 +339,12 @@ def learn(run: at.Run, task: Any, data: at.ImageData, length: str, rate: float, 
 
 def searched_rate(run: at.Run, name: str, kind: Kind, data: at.ImageData, target: Target, length: str) -> float:
     """Give the rate at which a quarter of the pretraining is best on the labels held out: no test picture is used."""
-    make, middle = METHODS[name]
-    spec = at.parse_budget(length)
+    middle, spec = METHODS[name][2], at.parse_budget(length)
     least = LEAST_STEPS if spec.kind == "steps" else 1
     part = spec.amount / 4 if spec.kind == "seconds" else max(least, round(spec.amount / 4))
 
     def tried(rate: float) -> dict[str, Any]:
-        task, began = make(data.shape, kind, run.seed), time.perf_counter()
+        task, began = make_task(name, data.shape, kind, run.seed), time.perf_counter()
         try:
             backbone, seconds = learn(run, task, data, f"{part}{spec.kind}", rate, f"{name}, rate {rate:g}")
         except at.Diverged as error:
@@ -453,11 +443,6 @@ def say_history(run: at.Run, results: Any, seconds: dict[str, float]) -> None:
 def arm_name(names: tuple[str, ...], method: str, arm: str) -> str:
     """Give what an arm is called: of one method as it is, of several with the method's name."""
     return arm if len(names) == 1 else f"{method}.{arm}"
-
-
-def claimable(names: tuple[str, ...], picked: str) -> list[str]:
-    """Give the arms that may be chosen: those of the method picked, and what needs none."""
-    return ["pixels", "pca", *(arm_name(names, picked, arm) for arm in OF_A_METHOD)]
 
 
 def make_networks(

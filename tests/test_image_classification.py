@@ -140,6 +140,60 @@ def test_a_source_that_was_pretrained_on_test_pictures_is_refused_or_counted(dig
     assert "overlap" not in capsys.readouterr().out
 
 
+def test_what_a_grey_network_has_seen_of_colour_pictures_is_known(tmp_path: Path, capsys) -> None:
+    random, folder = np.random.default_rng(0), tmp_path / "colours"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        for i in range(8):
+            Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / name / f"{i}.png")
+
+    class Brightness(at.ImageTask):
+        def batch_loss(self, batch, training):
+            return {
+                "loss": at.tf.reduce_mean(self.encoder(at.tf.image.rgb_to_grayscale(batch), training=training) ** 2)
+            }
+
+    task = Brightness(at.conv_backbone((16, 16, 1), (4,), seed=0), batch_size=4)
+    backbone = task.pretrain(at.ImageData.from_folder(folder, 16).test.images[:3], budget="1steps")
+    at.save_backbone(backbone, tmp_path / "grey", task.pretraining.provenance)
+    words = ("dataset=folder", f"path={folder}", f"source={tmp_path / 'grey'}")
+    assert image_classification(*words, validate=True) == 2
+    assert "pretrained on 3 of the 8 test pictures" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["path=MINE"], "path= is for dataset=folder, not for digits"),
+        (["on_bad=skip"], "on_bad= is for dataset=folder"),
+        (["size=32"], "give source= too"),
+        (["source=MobileNetV2", "pixel_range=0,1"], "MobileNetV2 brings its own preprocessing"),
+    ],
+)
+def test_settings_that_would_be_ignored_are_refused(words: list[str], said: str, capsys) -> None:
+    assert image_classification(*words, validate=True) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_does_not_go_on_with_other_pictures(mine: Path, source: Path, tmp_path: Path, capsys) -> None:
+    words = ("dataset=folder", f"path={mine}", f"source={source}", "labels=3", "draws=1", "arms=pixels,chosen")
+    assert image_classification(*words, "--out", tmp_path / "run") == 0
+    first = sorted((mine / "5").iterdir())[0]
+    Image.fromarray(np.full((8, 8), 7, np.uint8)).save(first)
+    assert image_classification(*words, "--out", tmp_path / "run", "--resume") == 2
+    assert "pictures" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_that_reads_from_its_own_folder_is_not_emptied(mine: Path, source: Path, tmp_path: Path, capsys) -> None:
+    words = ("dataset=folder", f"path={mine}", "labels=3", "draws=1", "arms=pixels,chosen", "--out", tmp_path / "run")
+    assert image_classification(*words, f"source={source}") == 0
+    assert image_classification(*words, f"source={tmp_path / 'run'}", "--overwrite") == 2
+    assert "--overwrite would empty" in capsys.readouterr().err
+    assert (tmp_path / "run" / "backbone").is_dir()
+
+
 def empty(mine: Path) -> None:
     shutil.rmtree(mine)
     mine.mkdir()

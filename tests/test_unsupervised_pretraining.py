@@ -79,7 +79,7 @@ def test_the_search_of_a_rate_knows_held_out_labels_and_no_test_picture() -> Non
     target = own["make_target"](config, run, data, kind)
     target = dataclasses.replace(target, images=target.images[: target.num_seen], test=())  # there is none to use
     best = own["searched_rate"](run, "rotation", kind, data, target, "120steps")
-    middle = own["METHODS"]["rotation"][1]
+    middle = own["METHODS"]["rotation"][2]
     assert best in [middle * factor for factor in own["FACTORS"]]
     assert "by labels held out" in run.notes[0] and "after 30 steps each" in run.notes[0]
     (row,) = run.rows
@@ -92,7 +92,7 @@ def test_a_rate_at_which_training_diverges_loses_the_search_and_ends_nothing(mon
     config, data, run = own["Config"](labels=(100,), search=3), at.ImageData.digits(), Bare()
     kind = own["kind_of"](config, data)
     target = own["make_target"](config, run, data, kind)
-    assert own["searched_rate"](run, "rotation", kind, data, target, "20steps") == own["METHODS"]["rotation"][1]
+    assert own["searched_rate"](run, "rotation", kind, data, target, "20steps") == own["METHODS"]["rotation"][2]
     assert "rate 1e+35" in run.notes[0] and "at step" in run.notes[0]
     monkeypatch.setitem(own, "FACTORS", (1e38, 1e37))
     with pytest.raises(at.Diverged, match="at every rate that was tried"):
@@ -103,7 +103,7 @@ def test_a_rate_at_which_training_diverges_loses_the_search_and_ends_nothing(mon
 def test_a_method_that_diverges_is_left_out_and_the_others_are_compared(monkeypatch, tmp_path: Path) -> None:
     program = load_program(find_program("unsupervised_pretraining"))
     methods = program.main.__globals__["METHODS"]
-    monkeypatch.setitem(methods, "rotation", (methods["rotation"][0], 1e35))
+    monkeypatch.setitem(methods, "rotation", (*methods["rotation"][:2], 1e35))
     words = ["dataset=digits", "method=rotation,autoencoder", "quick=true", "--out", str(tmp_path / "run")]
     assert run_program(lambda: program, words, usage="auxtask run unsupervised_pretraining") == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())

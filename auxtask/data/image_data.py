@@ -235,11 +235,13 @@ class ImageData:
         Raises
         ------
         FileNotFoundError, ValueError
-            if the folder is missing or holds no pictures, a class has too few, one picture stands in two classes, or
-            a file cannot be read, naming it
+            if the folder is missing or holds no pictures, a class has too few or is called almost like `unlabelled`,
+            one picture stands in two classes, or a file cannot be read, naming it
         """
         folder = Path(path)
         owners, files, notes = list_folder(folder, "class", skip=(UNLABELLED,))
+        if alike := {name for name in owners if name.lower() in (UNLABELLED, "unlabeled")}:
+            raise ValueError(f"{folder / min(alike)}: pictures without labels belong in {UNLABELLED}/, spelt like that")
         photos = read_photos(files, size, on_bad)
         images, kept = photos.images, [owners[i] for i in photos.kept]
         assert images is not None

@@ -203,13 +203,23 @@ def _decode(content: bytes, size: int, name: str) -> tuple[np.ndarray, tuple[int
             # A large JPEG is decoded at a half, a quarter or an eighth: never below `size`.
             photo.draft("RGB", (size, size))
             # Telephones store portraits lying down, with a note of which way is up.
-            upright = ImageOps.exif_transpose(photo).convert("RGB")
+            upright = _colours(ImageOps.exif_transpose(photo))
     except Image.UnidentifiedImageError:
         reason = "is empty" if not content else "holds no photo that can be decoded"
         raise ValueError(f"{name}: {reason} (valid: JPEG, PNG, BMP, WebP, PPM)") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{name}: damaged photo ({str(error).splitlines()[0]})") from None
     return np.asarray(_square(upright, size)), shape
+
+
+def _colours(photo: Image.Image) -> Image.Image:
+    """Make it RGB: 16 bits become 8 (Pillow alone would cut them off at 255), what is transparent becomes white."""
+    if photo.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(photo) >> 8).astype(np.uint8)).convert("RGB")
+    if photo.has_transparency_data:
+        photo = photo.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo).convert("RGB")
+    return photo.convert("RGB")
 
 
 def _square(photo: Image.Image, size: int) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -42,15 +43,22 @@ def list_folder(
     owners: list[str] = []
     files: list[Path] = []
     empty: list[str] = []
+    others: Counter[str] = Counter()
     for person in sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] != "." and p.name not in skip):
-        photos = sorted(p for p in person.iterdir() if _is_photo_name(p))
+        entries = sorted(p for p in person.iterdir() if p.name[0] != ".")
+        photos = [p for p in entries if _is_photo_name(p)]
+        others.update(p.suffix for p in entries if p.suffix.lower() not in PHOTO_SUFFIXES and p.is_file())
         owners += [person.name] * len(photos)
         files += photos
         if not photos:
             empty.append(person.name)
     if not files:
         raise ValueError(f"{folder}: holds no photos {expected}")
-    return owners, files, [f"{folder}: no photos in {some(empty)}"] if empty else []
+    notes = [f"{folder}: no photos in {some(empty)}"] if empty else []
+    if others:
+        suffixes = some(suffix or "no suffix" for suffix in sorted(others))
+        notes.append(f"{folder}: {others.total()} files passed over ({suffixes}; read are {', '.join(PHOTO_SUFFIXES)})")
+    return owners, files, notes
 
 
 def list_photos(folder: Path) -> list[Path]:

@@ -79,7 +79,8 @@ class Comparison:
     variant : str, optional
         Goes into each row and cell key, where one run holds several comparisons.
     pretrainings : int
-        Over how many pretrained networks the arms rotate (see `rotated_arm`); only said.
+        Over how many pretrained networks the arms rotate (see `rotated_arm`): intervals
+        allow for what they differ in.
     seed : int
         Of the draws.
     run : object with `cell(key, compute)`, optional

@@ -56,8 +56,9 @@ class Results:
     ----------
     rows : list of dict
         As in `result.json`: arm, budget, budget_unit, metric, (variant,) mean, low, high, values.
-        low and high are the 95 % t interval over label draws, None with one draw. Differences to
-        the baselines are paired by draw.
+        low and high are the 95 % t interval over label draws (and pretrainings, where there are
+        several, see `draws_mean`), None with one draw. Differences to the baselines are paired by
+        draw.
     predictions : dict of cell key to structured array [num_test]
         Fields item (where it lies in the data set: the test examples' `index`, or their position
         if they have none), label, prediction (indices into `names`) and score. Beside the cells

@@ -253,7 +253,9 @@ class Run:
         """
         self._board.close_all()
         self.status = status
-        if error is not None:
+        if error is None:
+            (self.folder / "error.txt").unlink(missing_ok=True)  # of an earlier try
+        else:
             with whole_file(self.folder / "error.txt") as file:
                 file.write("".join(traceback.format_exception(error)).encode())
         self.write_result()

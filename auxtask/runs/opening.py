@@ -85,6 +85,8 @@ def open_run(
         run.write_result()
     except OSError as error:
         raise type(error)(f"cannot write to --out {folder}: {error.strerror or error}") from error
+    if resume and earlier is None:
+        run.note(f"--resume: there was no run in {folder}, so this one starts anew")
     if earlier_environment and earlier_environment.get("recipe_sha256") != environment["recipe_sha256"]:
         run.note("resumed after the recipe's file was changed: kept cells come from the earlier version")
     return run

@@ -11,7 +11,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -146,7 +146,8 @@ def read_request(program: Program, arguments: argparse.Namespace) -> Request:
 def execute(request: Request) -> Run:
     """Open the run folder, run `main(config, run)` and finish the folder, whatever happens."""
     if request.arguments.overwrite:
-        # An earlier run is not thrown away for one whose data cannot be read.
+        # An earlier run is not thrown away for one whose data cannot be read, or lie in it.
+        _refuse_emptying_own_sources(request)
         check_data(request, quiet=True)
     run = _open(request, None)
     random.seed(run.seed)
@@ -166,6 +167,17 @@ def execute(request: Request) -> Run:
     run.finish("finished")
     run.console.print(f"finished: {run.folder / 'report.html'}", markup=False, highlight=False)
     return run
+
+
+def _refuse_emptying_own_sources(request: Request) -> None:
+    out = request.arguments.out
+    for field in fields(request.config):
+        value = getattr(request.config, field.name)
+        inside = isinstance(value, str) and value and Path(value).exists() and out is not None
+        if inside and Path(value).resolve().is_relative_to(out.resolve()):
+            raise ValueError(
+                f"--overwrite would empty {out}, from which {field.name}={value} is read: give another --out"
+            )
 
 
 def _open(request: Request, folder: Path | None) -> Run:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from auxtask.data.image_batches import image_batches
+from auxtask.data.images import fit_images
 from auxtask.data.seen_pictures import seen_record
 from auxtask.framework import keras, tf
 from auxtask.tasks.auxiliary_task import AuxiliaryTask
@@ -54,6 +55,12 @@ class ImageTask(AuxiliaryTask):
         return {
             "batch_size": self.batch_size,
             "augment": None if self.augment is None else repr(self.augment),
-            "data": {"num_images": len(data), "shape": list(data.shape[1:]), "pictures": seen_record(data)},
+            "data": {"num_images": len(data), "shape": list(data.shape[1:]), "pictures": self._seen(data)},
             "validation": None if validation is None else {"num_images": len(validation)},
         }
+
+    def _seen(self, data: np.ndarray) -> str | None:
+        """Record pictures as the encoder takes them: whoever reuses it asks about pictures of that size and colour."""
+        height, width, channels = self.encoder.input_shape[1:]
+        whole = (height, width, channels) != data.shape[1:] and height == width and channels in (1, 3)
+        return seen_record(fit_images(data, height, channels) if whole else data)

@@ -222,6 +222,17 @@ def test_training_pictures_that_are_test_pictures_are_dropped_whatever_their_cla
     assert found.without_test_copies() is found
 
 
+def test_files_of_other_kinds_are_counted_and_a_misspelt_unlabelled_is_no_class(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"cat": 4, "dog": 4})
+    for name in ("a.tif", "b.TIF", "notes"):
+        (folder / "cat" / name).write_bytes(b"anything")
+    notes = ImageData.from_folder(folder, size=12).notes
+    assert any("3 files passed over (no suffix, .TIF, .tif" in note for note in notes)
+    write_folder(folder, {"Unlabeled": 4})
+    with pytest.raises(ValueError, match="Unlabeled: pictures without labels belong in unlabelled/"):
+        ImageData.from_folder(folder, size=12)
+
+
 def test_folders_that_are_no_data_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere.*<class>"):
         ImageData.from_folder(tmp_path / "nowhere")

@@ -36,6 +36,18 @@ def test_grey_and_transparent_photos_become_rgb(shape: tuple[int, ...]) -> None:
     assert read_photo(png_bytes(np.full(shape, 99, np.uint8)), 16).shape == (16, 16, 3)
 
 
+def test_16_bits_keep_their_brightness() -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (16, 16), np.uint16)
+    np.testing.assert_array_equal(read_photo(png_bytes(pixels), 16)[..., 1], pixels // 256)
+
+
+def test_what_is_transparent_becomes_white() -> None:
+    pixels = np.zeros((16, 16, 4), np.uint8)
+    pixels[:8, :, 3] = 255  # a black half on nothing
+    read = read_photo(png_bytes(pixels), 16)
+    assert (read[:8] == 0).all() and (read[8:] == 255).all()
+
+
 def test_a_photo_noted_as_lying_down_is_set_upright() -> None:
     pixels = np.zeros((16, 16, 3), np.uint8)
     pixels[:8] = 255

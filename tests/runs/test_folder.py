@@ -223,3 +223,14 @@ def test_a_failure_keeps_its_traceback(tmp_path: Path) -> None:
     run.finish("failed", RuntimeError("why"))
     assert "why" in (tmp_path / "error.txt").read_text()
     assert result_of(tmp_path)["status"] == "failed"
+
+
+def test_a_run_that_was_mended_has_no_traceback_any_more(tmp_path: Path) -> None:
+    opened(tmp_path).finish("failed", RuntimeError("why"))
+    opened(tmp_path, resume=True).finish("finished")
+    assert not (tmp_path / "error.txt").exists()
+
+
+def test_resuming_what_is_not_there_starts_anew_and_says_so(tmp_path: Path) -> None:
+    run = opened(tmp_path / "mistyped", resume=True)
+    assert any("there was no run in" in note for note in run.notes)
