@@ -15,6 +15,7 @@ masked words also `language_model/`, which plain transformers load) and `model/`
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -139,8 +140,6 @@ def main(config: Config, run: at.Run) -> None:
         run.keep_to("texts", data.fingerprint() + data.unlabelled.fingerprint())
         tests = at.KnownTexts(list(data.test.texts))
         run.note(tests.report(data.train.texts).sentence("training texts", "test set", "they stay"))
-    with run.stage("language model"):
-        backbone, tokenizer = language_model(config, run, data, tests)
     # The test subset is fixed before anything is drawn; labels are drawn from a balanced part of the training texts.
     # Items are numbers of texts: those that may be labelled, then those that are tested, then those without labels.
     pool = data.train.take(data.train.balanced(pool_size(config, data, largest), run.seed))
@@ -152,6 +151,10 @@ def main(config: Config, run: at.Run) -> None:
     spare = unlabelled_texts(config, run, data, tests, list(pool.texts))
     if not spare and "self_training" in config.arms and set(config.arms) <= {"self_training", "chosen"}:
         raise ValueError("arms=self_training: there are too few texts without labels for it; name another arm too")
+    with run.stage("language model"):
+        backbone, tokenizer = language_model(config, run, data, tests)
+        weights = b"".join(weight.tobytes() for weight in backbone.get_weights())
+        run.keep_to("weights", hashlib.blake2b(weights, digest_size=16).hexdigest())  # of model= they may have changed
     texts = [*pool.texts, *tested.texts, *spare]
     numbers = len(pool) + np.arange(len(tested))
     without_labels = len(pool) + len(tested) + np.arange(len(spare))
@@ -162,7 +165,7 @@ def main(config: Config, run: at.Run) -> None:
         for text in encoded.notes:
             run.note(text)
         cut = at.TextTraining().max_length
-        if encoded.lengths.max() > cut:
+        if trains_networks(config) and encoded.lengths.max() > cut:
             run.note(f"networks are trained on {cut} tokens of a text, and judged on {encoded.max_length}")
         source = source_of(config)
         layers = features("features", backbone, encoded, len(pool), run)
@@ -180,10 +183,9 @@ def main(config: Config, run: at.Run) -> None:
     if source != "scratch":
         frozen["probe_last_layer"] = at.probe_arm(layers.last, STRENGTHS)
     # Networks take a minute each: a part of the draws and budgets.
-    draws = min(config.draws, 2) if config.quick else config.draws
-    some_draws = 1 if config.quick else draws if config.per_class else min(draws, 5)
-    some_budgets = trained_at(config, budgets)
-    if not some_budgets:
+    draws = draws_of(config)
+    some_draws, some_budgets = trained_draws(config), trained_at(config, budgets)
+    if trains_networks(config) and not some_budgets:
         run.note("networks are trained at none of these numbers of labels: trained_budgets= says where")
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         comparison = at.Comparison(
@@ -200,15 +202,16 @@ def main(config: Config, run: at.Run) -> None:
         results = comparison.run(bar.update)
     run.note("seconds of an arm leave out the features of all texts, and fits that the choice among arms made before")
     at.report_comparison(run, results)
-    if results.picks:
-        with run.stage("model"):
-            items = np.unique([comparison.drawn(max(results.picks), draw) for draw in range(draws)])
-            arm = Counter(results.picks[max(results.picks)]).most_common(1)[0][0]
-            run.note(f"model/: {arm}, refitted on the {len(items)} texts labelled in the draws of {max(results.picks)}")
-            parts = refitted(arm, config, families, networks, layers, backbone, texts, items, pool.labels[items])
-            at.TextClassifier(
-                data.names, **parts, tokenizer=tokenizer, max_length=encoded.max_length, keep=encoded.keep
-            ).save(run.folder / "model", {"arm": arm, "dataset": data.name, "num_labels": len(items)})
+    if not results.picks:
+        return run.note("no model/ is kept: with chosen among arms= there is one")
+    with run.stage("model"):
+        items = np.unique([comparison.drawn(max(results.picks), draw) for draw in range(draws)])
+        arm = Counter(results.picks[max(results.picks)]).most_common(1)[0][0]
+        run.note(f"model/: {arm}, refitted on the {len(items)} texts labelled in the draws of {max(results.picks)}")
+        parts = refitted(arm, config, families, networks, layers, backbone, texts, items, pool.labels[items])
+        at.TextClassifier(
+            data.names, **parts, tokenizer=tokenizer, max_length=encoded.max_length, keep=encoded.keep
+        ).save(run.folder / "model", {"arm": arm, "dataset": data.name, "num_labels": len(items)})
 
 
 def check(config: Config, run: at.Run) -> at.TextData:
@@ -224,6 +227,13 @@ def check(config: Config, run: at.Run) -> at.TextData:
         raise ValueError(
             f"arms={','.join(config.arms)}: networks are trained at none of {', '.join(map(str, budgets))} labels; "
             "say at which with trained_budgets="
+        )
+    everywhere = trained_at(config, budgets) == [*budgets] and trained_draws(config) == draws_of(config)
+    needs_one = "chosen" in config.arms and wanted - {*NETWORKS} and wanted & {*claimable(config)} <= {*NETWORKS}
+    if needs_one and not everywhere:
+        raise ValueError(
+            f"arms={','.join(config.arms)}: there is nothing to choose where no networks are trained; name one of "
+            f"{', '.join(arm for arm in claimable(config) if arm not in NETWORKS)} too"
         )
     if data.test.most_balanced < len(data.names):
         rarest = data.names[int(data.test.counts.argmin())]
@@ -269,8 +279,9 @@ def label_budgets(config: Config, data: at.TextData) -> tuple[tuple[int, ...], i
         )
     if not 0 < largest <= most:
         rarest = data.names[int(data.train.counts.argmin())]
+        asked = f"{largest} balanced labels are asked for" if largest else f"at least {fewest} labels are needed"
         raise ValueError(
-            f"{data.name}: {largest or 'at least 20'} balanced labels are asked for, the training texts hold {most} "
+            f"{data.name}: {asked}, the training texts hold {most} "
             f"({len(data.names)} classes; {rarest} has {data.train.counts.min()})"
         )
     return budgets, largest
@@ -282,7 +293,24 @@ def pool_size(config: Config, data: at.TextData, largest: int) -> int:
     size = min(max(5 * largest, 500), most)
     # Of the user's own texts self-training learns from those that are left: some of each class.
     spares_some = config.dataset in OWN and not config.unlabelled
-    return min(size, max(largest, most // 2)) if spares_some else size
+    classes = len(data.names)
+    half = -(-max(largest, most // 2) // classes) * classes  # as many of each, or a draw of them all would lack one
+    return min(size, half) if spares_some else size
+
+
+def draws_of(config: Config) -> int:
+    """Give how often labelled texts are drawn."""
+    return min(config.draws, 2) if config.quick else config.draws
+
+
+def trained_draws(config: Config) -> int:
+    """Give for how many of the draws networks are trained: each takes a minute."""
+    return 1 if config.quick else draws_of(config) if config.per_class else min(draws_of(config), 5)
+
+
+def trains_networks(config: Config) -> bool:
+    """Tell whether any arm trains a network."""
+    return not set(config.arms) - {"chosen"} or bool(set(NETWORKS) & set(config.arms))
 
 
 def trained_at(config: Config, budgets: tuple[int, ...]) -> list[int]:
@@ -300,7 +328,7 @@ def unlabelled_texts(
     config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts, pool: list[str]
 ) -> list[str]:
     """Draw texts without labels for the arm `self_training`: none that is tested, or that labels may be drawn from."""
-    if source_of(config) == "scratch":
+    if source_of(config) == "scratch" or (set(config.arms) - {"chosen"} and "self_training" not in config.arms):
         return []
     wanted = 200 if config.quick else 2000
     kept = at.Corpus.of(data.unlabelled.sample(wanted + len(pool), run.seed))

@@ -329,7 +329,7 @@ def test_the_quick_run_on_drawn_texts_has_every_arm_and_a_model_that_labels_text
     rows = rows_of(tmp_path / "run")
     assert {row["arm"] for row in rows if row["metric"] == "accuracy"} == ALL_TEXT_ARMS
     budgets = {row["budget"] for row in rows if row["arm"] == "same_label"}
-    assert budgets == {20, 200} and {row["budget"] for row in rows if row["arm"] == "tfidf"} == {20, 100, 200}
+    assert budgets == {20} and {row["budget"] for row in rows if row["arm"] == "tfidf"} == {20, 100, 200}
     tested = {row["arm"] for row in rows if row["metric"] == "accuracy_full_test"}
     assert {"tfidf", "probe"} <= tested and not tested & {"scratch", "same_label"}
     shares = {row["budget"] for row in rows if (row["arm"], row["metric"]) == ("masked_words", "held_out_perplexity")}
@@ -393,6 +393,8 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
         (40, ("happy", "sad"), ["arms=prob"], "probe"),
         (40, ("happy", "sad"), ["arms=scratch", "labels=8"], "networks are trained at none of 8 labels"),
         (40, ("happy", "sad"), ["arms=random_frozen,chosen"], "chosen needs one of tfidf, scratch"),
+        (40, ("happy", "sad"), ["arms=random_frozen,scratch,chosen"], "name one of tfidf too"),
+        (14, ("happy", "sad", "odd"), ["labels="], "at least 9 labels are needed"),
         (40, ("happy", "sad"), ["arms=probe", "source=scratch"], "with source=scratch there are tfidf"),
         (40, ("happy", "sad"), ["draws=0"], "draws=0"),
         (40, ("happy", "sad"), ["pretraining=soon", "source=pretrain"], "budget is 'soon'"),
@@ -452,6 +454,31 @@ def test_empty_texts_are_counted_and_imbalance_is_said(tmp_path: Path, capsys) -
     assert text_classification(*CSV, f"path={path}", validate=True) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "2 empty texts left out" in text and "the training texts are unbalanced: 60 of happy" in text
+
+
+@pytest.mark.parametrize("num_texts", [100, 180, 204, 400])
+def test_labels_can_be_drawn_from_what_is_left_of_a_small_file(num_texts: int, tmp_path: Path) -> None:
+    own = load_program(find_program("text_classification")).main.__globals__
+    config = own["Config"](dataset="csv", path=str(write_csv(tmp_path / "a.csv", num_texts, ("happy", "sad", "odd"))),
+                           text="text", label="mood")  # fmt: skip
+    data = at.TextData.from_file(config.path, "text", "mood")
+    budgets, largest = own["label_budgets"](config, data)
+    size = own["pool_size"](config, data, largest)
+    pool = data.train.take(data.train.balanced(size, 0))
+    assert largest <= size <= data.train.most_balanced and max(budgets) == largest
+    for seed in range(10):
+        assert len(pool.balanced(largest, seed)) == largest
+
+
+@pytest.mark.slow
+def test_texts_that_share_no_words_are_classified_all_the_same(tmp_path: Path) -> None:
+    random, rows = np.random.default_rng(0), ["mood,text"]
+    for i in range(200):
+        rows.append(f"{('happy', 'sad')[i % 2]}," + "".join(chr(0x4E00 + c) for c in random.integers(0, 5000, 12)))
+    (tmp_path / "mine.csv").write_text("\n".join(rows), "utf-8")
+    words = (*CSV, f"path={tmp_path / 'mine.csv'}", "labels=20", "arms=tfidf,self_training,chosen", "draws=1")
+    assert text_classification(*words, "--out", tmp_path / "run") == 0
+    assert len(at.load(tmp_path / "run" / "model").predict(["甲乙丙", "丁"])) == 2
 
 
 @pytest.mark.slow

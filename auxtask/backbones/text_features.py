@@ -112,9 +112,31 @@ def check_tokenizer(tokenizer: TextTokenizer, backbone: keras.Model, name: str =
         )
 
 
-def embed_texts(network: keras.Model, texts: EncodedTexts, tokens_per_batch: int = 8192) -> np.ndarray:
-    """Run a network that puts out one vector per text (see `pooled`) over texts sorted by length: float32 [n, d]."""
-    (rows,) = _in_batches(network, texts, tokens_per_batch, None)
+def traced(model: keras.Model) -> Callable[[dict[str, tf.Tensor]], list[tf.Tensor]]:
+    """Trace a text network once for texts of any length: what few texts have just taught runs about as long as that.
+
+    Gives a function from `input_ids` and `attention_mask`, int32 [n, t], to the model's outputs.
+    """
+    of_any_length = {name: tf.TensorSpec((None, None), tf.int32) for name in ("input_ids", "attention_mask")}
+
+    @tf.function(input_signature=[of_any_length])
+    def run(inputs: dict[str, tf.Tensor]) -> list[Any]:
+        return list(tf.nest.flatten(model(inputs, training=False)))
+
+    return run
+
+
+def embed_texts(
+    network: keras.Model,
+    texts: EncodedTexts,
+    tokens_per_batch: int = 8192,
+    run: Callable[[dict[str, tf.Tensor]], list[tf.Tensor]] | None = None,
+) -> np.ndarray:
+    """Run a network that puts out one vector per text (see `pooled`) over texts sorted by length: float32 [n, d].
+
+    `run` is what `traced` made of the network, where it is used again and again; None traces it anew.
+    """
+    (rows,) = _in_batches(network, texts, tokens_per_batch, None, run)
     return rows
 
 
@@ -123,15 +145,10 @@ def _in_batches(
     texts: EncodedTexts,
     tokens_per_batch: int,
     progress: Callable[[int, int, str], None] | None,
+    run: Callable[[dict[str, tf.Tensor]], list[tf.Tensor]] | None = None,
 ) -> list[np.ndarray]:
     """Give each output of a model for all texts, in their order."""
-    # One trace for all lengths: a network that few texts have just taught is traced about as long as it runs.
-    of_any_length = {name: tf.TensorSpec((None, None), tf.int32) for name in ("input_ids", "attention_mask")}
-
-    @tf.function(input_signature=[of_any_length])
-    def run(inputs: dict[str, tf.Tensor]) -> list[Any]:
-        return list(tf.nest.flatten(model(inputs, training=False)))
-
+    run = run or traced(model)
     outputs = [np.zeros((len(texts), tensor.shape[-1]), np.float32) for tensor in model.outputs]
     done = 0
     for indices, inputs in length_sorted_batches(texts, tokens_per_batch):

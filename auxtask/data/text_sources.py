@@ -191,18 +191,28 @@ def _rows_of_json(file: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 def _rows_of_table(file: Path, columns: Sequence[str], delimiter: str) -> Iterator[Row]:
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
-    reader = csv.reader((line for _, line in _lines(file)), delimiter=delimiter, skipinitialspace=True)
+    # strict: a quote that is never closed would swallow every row that follows.
+    lines = (line for _, line in _lines(file))
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         for column in columns:
             _require(column, header, str(file))
         where = [header.index(column) for column in columns]
         for row in reader:
+            if any(row[len(header) :]):
+                raise ValueError(
+                    f"{file}, line {reader.line_num}: {len(row)} fields, the header has {len(header)}; texts that hold "
+                    f"{delimiter!r} must stand in quotes"
+                )
             if row:
                 # A row that is cut short lacks its last fields: empty, and treated as such by the caller.
                 yield reader.line_num, tuple(row[i] if i < len(row) else "" for i in where)
     except csv.Error as error:
-        raise ValueError(f"{file}, line {reader.line_num}: damaged CSV ({error})") from None
+        raise ValueError(
+            f"{file}, line {reader.line_num}: damaged CSV ({error}); a field that begins with a quote "
+            "ends with one, and quotes within it are doubled"
+        ) from None
 
 
 def _require(column: str, present: Iterable[str], where: str) -> None:

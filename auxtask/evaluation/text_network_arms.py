@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax
 
 from auxtask.backbones.pooling import pooled
-from auxtask.backbones.text_features import embed_texts
+from auxtask.backbones.text_features import embed_texts, traced
 from auxtask.data.text_batches import EncodedTexts, training_batches
 from auxtask.evaluation.arms import Arm, Outcome
 from auxtask.evaluation.examples import Examples
 from auxtask.evaluation.layer_features import StandardisedLayers
 from auxtask.evaluation.probes import logistic_head
-from auxtask.evaluation.text_arms import Classifier, best_classifier
+from auxtask.evaluation.text_arms import Classifier, best_classifier, scored_arm
 from auxtask.framework import keras
 from auxtask.transfer.cloning import reuse
 from auxtask.transfer.fine_tuning import FineTuning, fine_tune
@@ -55,9 +56,13 @@ class LinearNetwork:
     kernel: np.ndarray
     bias: np.ndarray
 
+    @cached_property
+    def _run(self) -> Callable[..., Any]:
+        return traced(self.network)
+
     def log_probabilities(self, texts: EncodedTexts) -> np.ndarray:
         """Give the log-probability of each class: float64 [n, c]."""
-        logits = embed_texts(self.network, texts) @ self.kernel + self.bias
+        logits = embed_texts(self.network, texts, run=self._run) @ self.kernel + self.bias
         return np.asarray(log_softmax(logits.astype(np.float64), axis=1))
 
 
@@ -207,11 +212,8 @@ def network_classifier(fit: Fit, texts: EncodedTexts, seed: int = 0) -> Classifi
 def text_network_arm(fit: Fit, texts: EncodedTexts, train_metric: str = "train_accuracy") -> Arm:
     """Make an arm of it: train on the labelled texts of a draw, score the test texts."""
 
-    def arm(train: Examples, test: np.ndarray, seed: int) -> Outcome:
-        items = np.concatenate([train.items, test])
-        scores = fit(train.items, train.labels, seed).log_probabilities(texts.take(items))
-        known = scores[: len(train)].argmax(1) == train.labels
-        return Outcome(scores[len(train) :], {train_metric: float(known.mean())})
+    def arm(train: Examples, test: np.ndarray, seed: int) -> Outcome | np.ndarray:
+        return scored_arm({"": network_classifier(fit, texts, seed)}, train_metric)(train, test, seed)
 
     return arm
 

@@ -47,7 +47,10 @@ class TermCounts:
 
         counter = CountVectorizer(**_TERMS)
         first, others = np.flatnonzero(self._learnable), np.flatnonzero(~self._learnable)
-        parts = [counter.fit_transform([self._texts[i] for i in first.tolist()])]
+        try:
+            parts = [counter.fit_transform([self._texts[i] for i in first.tolist()])]
+        except ValueError:  # scikit-learn speaks of stop words
+            raise ValueError("no text has a word of two letters or more: there is nothing that TF-IDF counts") from None
         if len(others):
             parts.append(counter.transform([self._texts[i] for i in others.tolist()]))
         return vstack(parts).tocsr()[np.argsort(np.concatenate([first, others]))]
@@ -60,7 +63,7 @@ class TermCounts:
         learned, judged : int [n], int [m]
             Item numbers.
         min_texts : int
-            Terms that stand in fewer of the texts to learn from are left out.
+            Terms that stand in fewer of the texts to learn from are left out, unless that leaves none.
 
         Returns
         -------
@@ -78,7 +81,7 @@ class TermCounts:
             total = self._learnable.sum()
             raise ValueError(f"text {refused[0]} is not among the {total} that may be learned from")
         known = self._counts[learned]
-        terms = np.flatnonzero(known.getnnz(axis=0) >= min_texts)
+        terms = _common_terms(known, min_texts)
         weigh = TfidfTransformer(**_WEIGHTS)
         return weigh.fit_transform(known[:, terms]), weigh.transform(self._counts[judged][:, terms])
 
@@ -128,9 +131,11 @@ class TfidfWords:
         ValueError
             No text has a word; fewer than two classes, or one without an example.
         """
-        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-        vectorizer = TfidfVectorizer(min_df=min_texts, **_TERMS, **_WEIGHTS)
+        counter = CountVectorizer(**_TERMS)
+        terms = _common_terms(counter.fit_transform(texts), min_texts)
+        vectorizer = TfidfVectorizer(vocabulary=counter.get_feature_names_out()[terms], **_TERMS, **_WEIGHTS)
         features = vectorizer.fit_transform(texts)
         kernel, bias = logistic_head(features, labels, strength, weights)
         return cls(tuple(vectorizer.get_feature_names_out().tolist()), vectorizer.idf_, kernel, bias)
@@ -146,3 +151,14 @@ class TfidfWords:
     def log_probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Give the log-probability of each class: float64 [n, c]."""
         return np.asarray(log_softmax(self._vectorizer.transform(texts) @ self.kernel + self.bias, axis=1), np.float64)
+
+
+def _common_terms(counts: Any, min_texts: int) -> np.ndarray:
+    """Give the columns of terms that stand in so many texts; of texts that share none, of all that stand in one."""
+    num_texts = counts.getnnz(axis=0)
+    terms = np.flatnonzero(num_texts >= min_texts)
+    if not len(terms):
+        terms = np.flatnonzero(num_texts)
+    if not len(terms):
+        raise ValueError("no text to learn from has a word of two letters or more that TF-IDF could count")
+    return terms

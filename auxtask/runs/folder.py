@@ -187,7 +187,7 @@ class Run:
         ValueError
             The run began with another fingerprint.
         """
-        if str(self.cell("data", lambda: {what: fingerprint}).get(what)) != fingerprint:
+        if str(self.cell(f"used-{what}", lambda: {what: fingerprint})[what]) != fingerprint:
             raise ValueError(f"these are not the {what} that this run began with: start a new run folder")
 
     def save_predictions(self, predictions: Mapping[str, Any]) -> Path:

@@ -91,6 +91,8 @@ def test_the_line_that_is_no_utf8_is_named(tmp_path: Path, name: str) -> None:
         ("a.jsonl", '{"texts": "a"}\n', r"line 1: no column 'text' \(there are: texts\); did you mean 'texts'\?"),
         ("a.csv", "review,stars\nfine,3\n", r"no column 'text' \(there are: review, stars\)"),
         ("a.csv", "", r"no column 'text' \(there are: none\)"),
+        ("a.csv", 'text,label\nfine,1\n"never closed,1\nlost,0\n', "damaged CSV"),
+        ("a.csv", "text,label\nfine,1\ngood, really good,1\n", "line 3: 3 fields, the header has 2; .* in quotes"),
         ("a.docx", "", "cannot tell what kind of file this is; valid are .jsonl"),
     ],
 )

@@ -122,3 +122,11 @@ def test_pairs_of_one_label_teach_a_copy_and_a_logistic_head_follows(backbone, t
     assert taught == [(LABELS[:16].tolist(), 8, 5)]
     assert (scores.argmax(1) == LABELS[TEST]).mean() > 0.6
     assert_same(backbone, before)
+
+
+def test_a_trained_network_is_traced_once_however_often_it_is_asked(backbone, texts) -> None:
+    network = scratch_fit(backbone, texts, TextTraining(2, 1e-3, 4))(np.arange(8), LABELS[:8], 0)
+    first = network.log_probabilities(texts.take([20, 21]))
+    again = network.log_probabilities(texts.take([21, 30, 20]))
+    np.testing.assert_allclose(again[[2, 0]], first, atol=1e-5)
+    assert network._run.experimental_get_tracing_count() == 1

@@ -69,3 +69,21 @@ def test_the_fitted_arrays_predict_as_the_classifier_they_come_from(num_classes:
     expected = log_tfidf(TermCounts(TEXTS), 10.0)(TRAIN, labels[TRAIN], TEST)
     np.testing.assert_allclose(words.log_probabilities([TEXTS[i] for i in TEST]), expected, rtol=1e-4, atol=1e-5)
     assert words.kernel.shape == (len(words.terms), num_classes)
+
+
+@pytest.mark.parametrize("min_texts", [1, 3])
+def test_a_fitted_classifier_for_later_texts_is_the_same(min_texts: int) -> None:
+    scores = log_tfidf(TermCounts(TEXTS), 10.0, min_texts)(np.arange(30), LABELS[:30], TEST)
+    later = TfidfWords.fit(TEXTS[:30], LABELS[:30], 10.0, min_texts=min_texts)
+    np.testing.assert_allclose(later.log_probabilities([TEXTS[i] for i in TEST]), scores, rtol=1e-4, atol=1e-5)
+
+
+def test_where_no_term_is_common_all_count_and_without_words_it_says_so() -> None:
+    texts = ["alpha", "beta", "gamma", "delta"]
+    for scores in (
+        log_tfidf(TermCounts(texts), 10.0, 3)(np.arange(4), np.arange(4) % 2, np.arange(4)),
+        TfidfWords.fit(texts, np.arange(4) % 2, 10.0, min_texts=3).log_probabilities(texts),
+    ):
+        np.testing.assert_array_equal(scores.argmax(1), np.arange(4) % 2)
+    with pytest.raises(ValueError, match="no text has a word"):
+        log_tfidf(TermCounts(["?", "!"]), 1.0)(np.arange(2), np.arange(2), np.arange(2))
