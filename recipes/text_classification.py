@@ -222,7 +222,7 @@ def check(config: Config, run: at.Run) -> at.TextData:
         if len(list(islice(data.unlabelled, 2))) < 2:  # also reads its first rows: is there such a column?
             raise ValueError(f"unlabelled={config.unlabelled}: fewer than two texts in it")
     budgets, _ = label_budgets(config, data)
-    wanted = set(config.arms) - {"chosen"}
+    wanted = named_arms(config)
     if not trained_at(config, budgets) and wanted and wanted <= {*NETWORKS}:
         raise ValueError(
             f"arms={','.join(config.arms)}: networks are trained at none of {', '.join(map(str, budgets))} labels; "
@@ -308,9 +308,14 @@ def trained_draws(config: Config) -> int:
     return 1 if config.quick else draws_of(config) if config.per_class else min(draws_of(config), 5)
 
 
+def named_arms(config: Config) -> set[str]:
+    """Give the arms that arms= restricts the comparison to; none: all are compared."""
+    return set(config.arms) - {"chosen"}
+
+
 def trains_networks(config: Config) -> bool:
     """Tell whether any arm trains a network."""
-    return not set(config.arms) - {"chosen"} or bool(set(NETWORKS) & set(config.arms))
+    return not named_arms(config) or bool({*NETWORKS} & named_arms(config))
 
 
 def trained_at(config: Config, budgets: tuple[int, ...]) -> list[int]:
@@ -328,7 +333,7 @@ def unlabelled_texts(
     config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts, pool: list[str]
 ) -> list[str]:
     """Draw texts without labels for the arm `self_training`: none that is tested, or that labels may be drawn from."""
-    if source_of(config) == "scratch" or (set(config.arms) - {"chosen"} and "self_training" not in config.arms):
+    if source_of(config) == "scratch" or (named_arms(config) and "self_training" not in config.arms):
         return []
     wanted = 200 if config.quick else 2000
     kept = at.Corpus.of(data.unlabelled.sample(wanted + len(pool), run.seed))
