@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from auxtask.evaluation.examples import laid_out as laid_out
     from auxtask.evaluation.gain_gap import gap_over_pairs as gap_over_pairs
     from auxtask.evaluation.gain_gap import gap_over_seeds as gap_over_seeds
+    from auxtask.evaluation.label_budgets import label_budgets as label_budgets
     from auxtask.evaluation.layer_features import UPPER_LAYERS as UPPER_LAYERS
     from auxtask.evaluation.layer_features import StandardisedLayers as StandardisedLayers
     from auxtask.evaluation.learning_curves import Curve as Curve
@@ -130,6 +131,7 @@ if TYPE_CHECKING:
     from auxtask.losses.triplet import Triplet as Triplet
     from auxtask.losses.weighted_sum import WeightedSum as WeightedSum
     from auxtask.runs.comparison_report import report_comparison as report_comparison
+    from auxtask.runs.comparison_report import report_mistakes as report_mistakes
     from auxtask.runs.config import option as option
     from auxtask.runs.figures import plot_curves as plot_curves
     from auxtask.runs.figures import plot_freeze_map as plot_freeze_map
@@ -292,6 +294,7 @@ _HOME = {
     "image_features": "auxtask.backbones.image_features",
     "keras": "auxtask.framework",
     "laid_out": "auxtask.evaluation.examples",
+    "label_budgets": "auxtask.evaluation.label_budgets",
     "language_backbone": "auxtask.backbones.language",
     "language_model": "auxtask.backbones.language",
     "layer_groups": "auxtask.transfer.groups",
@@ -342,6 +345,7 @@ _HOME = {
     "refuse_overlap": "auxtask.data.overlap",
     "remembered": "auxtask.evaluation.text_arms",
     "report_comparison": "auxtask.runs.comparison_report",
+    "report_mistakes": "auxtask.runs.comparison_report",
     "report_verdicts": "auxtask.runs.verdict_report",
     "residual_backbone": "auxtask.backbones.conv",
     "reuse": "auxtask.transfer.cloning",

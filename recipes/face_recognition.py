@@ -154,7 +154,7 @@ def check(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData | None,
         )
     if config.protocol == "identify":
         pool, _ = split_targets(targets, run.seed)
-        budgets_of(config, run, targets.subset(pool))
+        budgets_of(config, targets.subset(pool))
     return targets, strangers, backbone
 
 
@@ -192,17 +192,10 @@ def split_targets(targets: at.FaceData, seed: int) -> tuple[np.ndarray, np.ndarr
     return at.fixed_test_half(targets.labels, seed=seed, names=targets.people, kind="target")
 
 
-def budgets_of(config: Config, run: at.Run, pool: at.FaceData) -> tuple[int, ...]:
-    """Give the numbers of labelled photos per person: those asked for, or as many of the default ones as there are."""
-    if config.budgets:
-        pool.draw(max(config.budgets), run.seed)  # refuses more than there are, naming who has too few
-        return config.budgets
-    largest = int(pool.counts.min())
-    wanted = (1, 3) if config.quick else (1, 3, 5, 10)
-    budgets = tuple(budget for budget in wanted if budget <= largest)
-    if budgets != wanted:
-        run.note(f"a person has only {largest} photos to learn from: budgets above that are dropped")
-    return budgets
+def budgets_of(config: Config, pool: at.FaceData) -> tuple[int, ...]:
+    """Give the numbers of labelled photos per person."""
+    usual = (1, 3) if config.quick else (1, 3, 5, 10)
+    return at.label_budgets(config.budgets, usual, pool.counts, pool.people, per_class=True, option="budgets")
 
 
 def load_people(config: Config, run: at.Run, settings: Settings) -> tuple[at.FaceData, at.FaceData | None]:
@@ -276,7 +269,7 @@ def identify(
 ) -> None:
     """Name the targets from a few photos each: all arms at all budgets, and the model that is left."""
     pool, test = split_targets(targets, run.seed)  # items are photo numbers
-    budgets = budgets_of(config, run, targets.subset(pool))
+    budgets = budgets_of(config, targets.subset(pool))
     labelled, tested = (at.Examples(i, targets.labels[i], targets.people, index=i) for i in (pool, test))
     images = targets.images()
     with run.stage("embedding the targets"):
@@ -300,7 +293,7 @@ def identify(
     at.report_comparison(run, results, tuned)
     threshold = strangers_threshold(config, run, settings, strangers, backbone, cohort)
     verify_targets(run, features[test], targets.labels[test], threshold)
-    show_mistakes(run, results, targets, test)
+    at.report_mistakes(run, results, lambda items: targets.images(test[items]), targets.examples)
     if config.dataset == "drawn":
         run.note(
             "This backbone knows drawn faces only. For photos: auxtask run face_recognition dataset=folder "
@@ -376,17 +369,6 @@ def verify_targets(run: at.Run, features: np.ndarray, labels: np.ndarray, thresh
     run.note(f"verification of the targets: {verified}")
     far, tar, _ = at.roc_curve(*at.pair_scores(features, labels))
     run.figure("roc", at.plot_roc({"same face, targets": (far, tar)}))
-
-
-def show_mistakes(run: at.Run, results: Any, targets: at.FaceData, test: np.ndarray) -> None:
-    """Show the most confident mistakes as photo pairs."""
-    mistakes = results.mistakes("chosen", max(results.picks)) if results.picks else []
-    if mistakes:
-        judged = targets.images(test[[each.item for each in mistakes]])
-        taken_for = [targets.people.index(each.predicted) for each in mistakes]
-        other = targets.images([int((targets.labels == label).argmax()) for label in taken_for])
-        verdicts = [f"taken for {each.predicted}\nis {each.true}" for each in mistakes]
-        run.figure("mistakes", at.plot_mistakes(judged, other, verdicts))
 
 
 def verify_view1(run: at.Run, settings: Settings, backbone: at.Model) -> None:

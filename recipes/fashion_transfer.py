@@ -152,14 +152,11 @@ def check(config: Config, run: at.Run) -> at.ImageData:
     data = at.ImageData.small(config.dataset, run.data_root, run.seed)
     for text in data.notes:
         run.note(text)
-    dropped = sorted(set(config.labels) - set(budgets_of(config, data)))
-    if dropped:
-        run.note(f"labels={','.join(map(str, dropped))} dropped: {data.name} has fewer images of a class to learn from")
-    pairs = pairs_of(config, data)
+    pairs, budgets = pairs_of(config, data), budgets_of(config, data)
     if config.take_a:
         check_taken(config, run, data)
     if config.beside:
-        gains_beside(config, pairs, max(budgets_of(config, data)), run.seed)
+        gains_beside(config, pairs, max(budgets), run.seed)
     return data
 
 
@@ -190,13 +187,10 @@ def pairs_of(config: Config, data: at.ImageData) -> list[tuple[str, ...]]:
 
 
 def budgets_of(config: Config, data: at.ImageData) -> tuple[int, ...]:
-    """Give the numbers of labels for which there are images."""
-    most = 2 * int(data.train.counts.min())
-    budgets = config.labels or ((200,) if data.name == "fashion_mnist" else (20,))
-    fitting = tuple(n for n in budgets if n <= most)
-    if not fitting:
-        raise ValueError(f"labels={','.join(map(str, budgets))}: {data.name} has images for at most {most}")
-    return fitting
+    """Give the numbers of labels, for which any two classes have images."""
+    rarest = np.argsort(data.train.counts, kind="stable")[:2]
+    usual = (200,) if data.name == "fashion_mnist" else (20,)
+    return at.label_budgets(config.labels, usual, data.train.counts[rarest], [data.names[i] for i in rarest], least=2)
 
 
 def make_task(config: Config, data: at.ImageData, pair: tuple[str, ...], largest: int, seed: int) -> Task:

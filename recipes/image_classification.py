@@ -115,7 +115,7 @@ def main(config: Config, run: at.Run) -> None:
     at.report_comparison(run, results, tuned)
     if not results.picks:
         return run.note("no model/ is kept: with chosen among arms= there is one")
-    show_mistakes(run, results, data)
+    at.report_mistakes(run, results, lambda items: data.test.images[items], data.train.examples)
     with run.stage("model"):
         arm = Counter(results.picks[max(results.picks)]).most_common(1)[0][0]
         run.note(f"model/: {arm}, fitted on all {len(pool)} pictures that were not tested on")
@@ -202,13 +202,7 @@ def learn_other_digits(config: Config, run: at.Run) -> at.Model:
 
 def budgets_of(config: Config, data: at.ImageData) -> tuple[int, ...]:
     """Give the numbers of labelled pictures per class."""
-    most = int(data.train.counts.min())
-    rarest = data.names[int(data.train.counts.argmin())]
-    if most < 2:
-        raise ValueError(f"{data.name}: class {rarest} has {most} pictures to learn from; at least 2 are needed")
-    budgets = config.labels or tuple(n for n in (5, 20, 100) if n <= most) or (most,)
-    if max(budgets) > most:
-        raise ValueError(f"labels={max(budgets)}: class {rarest} has {most} pictures to learn from")
+    budgets = at.label_budgets(config.labels, (5, 20, 100), data.train.counts, data.names, per_class=True, least=2)
     return budgets[:1] if config.quick else budgets
 
 
@@ -248,18 +242,6 @@ def linear_parts(
     flat = [at.keras.Input(pixels.shape[1:]), at.keras.layers.Rescaling(1 / 255), at.keras.layers.Flatten()]
     rows = pixels[pool.items].reshape(len(pool), -1) / 255.0
     return at.keras.Sequential(flat), *at.logistic_head(rows, pool.labels, strength)
-
-
-def show_mistakes(run: at.Run, results: Any, data: at.ImageData) -> None:
-    """Show the most confident mistakes, each beside a picture of the class that it was taken for."""
-    mistakes = results.mistakes("chosen", max(results.picks))
-    if mistakes:
-        taken_for = [data.names.index(each.predicted) for each in mistakes]
-        other = data.train.images[[int((data.train.labels == label).argmax()) for label in taken_for]]
-        judged = data.test.images[[each.item for each in mistakes]]
-        judged, other = (at.fit_images(pictures, data.shape[0], 3) for pictures in (judged, other))
-        verdicts = [f"taken for {each.predicted}\nis {each.true}" for each in mistakes]
-        run.figure("mistakes", at.plot_mistakes(judged, other, verdicts))
 
 
 if __name__ == "__main__":

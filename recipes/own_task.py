@@ -31,14 +31,14 @@ class Config:
 
     path: str = at.option("", "your photos, a sub-folder per class, and perhaps unlabelled/; empty: drawn faces")
     pretraining: str = at.option("", "its length, as 20min, 2000steps or 30epochs; empty: 400steps")
-    budgets: tuple[int, ...] = at.option((2, 8), "labelled photos per class", at_least=1)
+    budgets: tuple[int, ...] = at.option(
+        (), "labelled photos per class; empty: those of 2,8 that the data allow", at_least=1
+    )
     draws: int = at.option(3, "how often the labelled photos are drawn", at_least=1)
     quick: bool = at.option(False, "less than a minute: to see that everything runs")
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done, before anything is trained."""
-        if not self.budgets:
-            raise ValueError("budgets= is empty: give one number of photos or more")
         if self.pretraining and at.parse_budget(self.pretraining).kind == "tokens":
             raise ValueError(
                 f"pretraining={self.pretraining}: photos are no tokens; write 20min, 2000steps or 30epochs"
@@ -80,13 +80,13 @@ def main(config: Config, run: at.Run) -> None:
     with run.stage("pretraining"):
         backbone = pretrain(config, run, np.concatenate([data.train.images, data.unlabelled]))
     tuned: list[Any] = []
-    arms = make_arms(config, backbone, grey(images), tuned)
+    arms, budgets = make_arms(config, backbone, grey(images), tuned), budgets_of(config, data)
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         results = at.Comparison(
-            arms, config.budgets, 1 if config.quick else config.draws, test, pool=pool, metric="accuracy",
+            arms, budgets, 1 if config.quick else config.draws, test, pool=pool, metric="accuracy",
             budget_unit="photos per class", seed=run.seed, run=run,
             # Named before anything is measured: with so few labels, training the network seldom pays.
-            chosen=dict.fromkeys(config.budgets, "probe"),
+            chosen=dict.fromkeys(budgets, "probe"),
         ).run(bar.update)  # fmt: skip
     at.report_comparison(run, results, tuned)
 
@@ -99,15 +99,15 @@ def check(config: Config, run: at.Run) -> at.ImageData:
         raise ValueError(
             f"{data.name}: the photos are grey, there are no colours to guess; write a task that fits them"
         )
-    fewest = int(data.train.counts.argmin())
-    if data.train.counts[fewest] < max(config.budgets):
-        raise ValueError(
-            f"budgets={max(config.budgets)}: {data.names[fewest]} has {data.train.counts[fewest]} photos that are not "
-            "tested"
-        )
+    budgets_of(config, data)
     for text in data.notes:
         run.note(text)
     return data
+
+
+def budgets_of(config: Config, data: at.ImageData) -> tuple[int, ...]:
+    """Give the numbers of labelled photos per class."""
+    return at.label_budgets(config.budgets, (2, 8), data.train.counts, data.names, per_class=True, option="budgets")
 
 
 def drawn_faces(config: Config, run: at.Run) -> at.ImageData:

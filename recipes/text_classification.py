@@ -39,6 +39,7 @@ ROUNDS = {"slow": (0.2, 0.4, 0.6, 0.8, 1.0), "fast": (0.5, 1.0)}
 OFTEN = 3  # texts in which a word stands that counts among guesses: of thousands of texts, most stand in one
 MOST_DOCUMENTS = 1_000_000  # of which spans are taken: each costs 100 bytes
 FEWEST_GUESSED = 50  # texts without labels that are worth guessing
+USUAL = (20, 100, 200, 1000)  # labels in all
 FEWEST = 3  # labels of a class: cross-validation holds one out, and chooses once more within the rest
 
 
@@ -83,7 +84,8 @@ class Config:
     draws: int = at.option(10, "how often labelled texts are drawn", at_least=1)
     trained_budgets: tuple[int, ...] = at.option(
         (),
-        "where networks are trained, on the first 5 draws; empty: 20,200 of the labels; with per_class all, all draws",
+        "where networks are trained, on the first 5 draws; empty: 20,200 of the labels (drawn texts: 20, on 3 draws); "
+        "with per_class all, all draws",
     )
     test_size: int = at.option(1000, "texts of the fixed, balanced test subset", at_least=2)
     full_test: int = at.option(
@@ -132,86 +134,84 @@ class Config:
             raise ValueError(f"arms={','.join(self.arms)}: chosen needs one of {', '.join(fit)} to choose from")
 
 
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The target task: items are positions in `texts`."""
+
+    texts: list[str]  # those that labels are drawn from, then those tested, then those without labels
+    pool: at.Examples  # what labels are drawn from
+    test: at.Examples  # a fixed, balanced subset of the test texts
+    full_test: at.Examples | None  # all of them, where frozen arms are scored on these too
+    without_labels: np.ndarray  # what self-training learns from
+    budgets: tuple[int, ...]
+
+
 def main(config: Config, run: at.Run) -> None:
     """Data, language model, reuse, comparison, report, model."""
     with run.stage("data"):
         data = check(config, run)
-        budgets, largest = label_budgets(config, data)
         run.keep_to("texts", data.fingerprint() + data.unlabelled.fingerprint())
         tests = at.KnownTexts(list(data.test.texts))
         run.note(tests.report(data.train.texts).sentence("training texts", "test set", "they stay"))
-    # The test subset is fixed before anything is drawn; labels are drawn from a balanced part of the training texts.
-    # Items are numbers of texts: those that may be labelled, then those that are tested, then those without labels.
-    pool = data.train.take(data.train.balanced(pool_size(config, data, largest), run.seed))
-    wanted = min(200 if config.quick else config.test_size, data.test.most_balanced)
-    run.note(f"tested on {wanted} of {len(data.test)} test texts, as many of each class")
-    subset = data.test.balanced(wanted, run.seed)
-    full_test = len(data.test) <= (min(config.full_test, 1000) if config.quick else config.full_test)
-    tested = data.test if full_test else data.test.take(subset)
-    spare = unlabelled_texts(config, run, data, tests, list(pool.texts))
-    if not spare and "self_training" in config.arms and set(config.arms) <= {"self_training", "chosen"}:
-        raise ValueError("arms=self_training: there are too few texts without labels for it; name another arm too")
+        target = make_target(config, run, data, tests)
     with run.stage("language model"):
         backbone, tokenizer = language_model(config, run, data, tests)
         weights = b"".join(weight.tobytes() for weight in backbone.get_weights())
         run.keep_to("weights", hashlib.blake2b(weights, digest_size=16).hexdigest())  # of model= they may have changed
-    texts = [*pool.texts, *tested.texts, *spare]
-    numbers = len(pool) + np.arange(len(tested))
-    without_labels = len(pool) + len(tested) + np.arange(len(spare))
-    labelled = at.Examples(np.arange(len(pool)), pool.labels, data.names, index=np.arange(len(pool)))
-    full = at.Examples(numbers, tested.labels, data.names, index=numbers)
     with run.stage("features of every layer"):
-        encoded = at.EncodedTexts(texts, tokenizer, min(config.max_length, at.longest_text(backbone)), keep=config.keep)
-        for text in encoded.notes:
-            run.note(text)
-        cut = at.TextTraining().max_length
-        if trains_networks(config) and encoded.lengths.max() > cut:
-            run.note(f"networks are trained on {cut} tokens of a text, and judged on {encoded.max_length}")
-        source = source_of(config)
-        layers = features("features", backbone, encoded, len(pool), run)
+        encoded = encode(config, run, target, backbone, tokenizer)
+        layers = features("features", backbone, encoded, target, run)
         untrained = layers
-        if source != "scratch" and (not config.arms or "random_frozen" in config.arms):
-            without_spare = encoded.take(np.arange(len(pool) + len(tested)))
+        if source_of(config) != "scratch" and (not config.arms or "random_frozen" in config.arms):
+            without_spare = encoded.take(np.arange(len(target.texts) - len(target.without_labels)))
             random = at.reuse(backbone, init="random", seed=run.seed)
-            untrained = features("untrained features", random, without_spare, len(pool), run)
-    terms = at.TermCounts(texts, learnable=np.concatenate([np.arange(len(pool)), without_labels]))
-    families = make_families(config, terms, layers, without_labels)
-    only = tuple(arm for arm in config.arms if arm != "self_training" or arm in families)
+            untrained = features("untrained features", random, without_spare, target, run)
+    families = make_families(config, target, layers)
     networks = make_networks(config, backbone, encoded, layers, families)
     frozen = {name: at.scored_arm(family) for name, family in families.items()}
     frozen["random_frozen"] = at.probe_arm(untrained.rows, STRENGTHS)
-    if source != "scratch":
+    if source_of(config) != "scratch":
         frozen["probe_last_layer"] = at.probe_arm(layers.last, STRENGTHS)
-    # Networks take a minute each: a part of the draws and budgets.
-    draws = draws_of(config)
-    some_draws, some_budgets = trained_draws(config), trained_at(config, budgets)
-    if trains_networks(config) and not some_budgets:
-        run.note("networks are trained at none of these numbers of labels: trained_budgets= says where")
+    comparison = compare(config, run, target, frozen, families, networks, encoded)
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
-        comparison = at.Comparison(
-            {**frozen, **{name: at.text_network_arm(fit, encoded) for name, fit in networks.items()}},
-            budgets, draws, full.take(subset) if full_test else full, pool=labelled,
-            budget_unit="per class" if config.per_class else "labels", per_class=bool(config.per_class),
-            arm_draws=dict.fromkeys(networks, some_draws), arm_budgets=dict.fromkeys(networks, some_budgets),
-            full_test=full if full_test else None, full_test_arms=list(frozen),
-            baseline=("tfidf", "scratch"), metric="accuracy", run=run, seed=run.seed, only=only or None,
-            chosen=at.chosen_arm(
-                *candidates(config, families, networks, encoded), where_labels_cannot_tell(config, families)
-            ),
-        )  # fmt: skip
         results = comparison.run(bar.update)
     run.note("seconds of an arm leave out the features of all texts, and fits that the choice among arms made before")
     at.report_comparison(run, results)
     if not results.picks:
         return run.note("no model/ is kept: with chosen among arms= there is one")
     with run.stage("model"):
-        items = np.unique([comparison.drawn(max(results.picks), draw) for draw in range(draws)])
-        arm = Counter(results.picks[max(results.picks)]).most_common(1)[0][0]
-        run.note(f"model/: {arm}, refitted on the {len(items)} texts labelled in the draws of {max(results.picks)}")
-        parts = refitted(arm, config, families, networks, layers, backbone, texts, items, pool.labels[items])
+        most = max(target.budgets)
+        items = np.unique([comparison.drawn(most, draw) for draw in range(draws_of(config))])
+        arm = Counter(results.picks[most]).most_common(1)[0][0]
+        run.note(f"model/: {arm}, refitted on the {len(items)} texts labelled in the draws of {most}")
+        parts = refitted(arm, config, families, networks, layers, backbone, target, items)
         at.TextClassifier(
             data.names, **parts, tokenizer=tokenizer, max_length=encoded.max_length, keep=encoded.keep
         ).save(run.folder / "model", {"arm": arm, "dataset": data.name, "num_labels": len(items)})
+
+
+def compare(
+    config: Config, run: at.Run, target: Target, frozen: dict[str, Any], families: dict[str, dict[Any, Any]],
+    networks: dict[str, Any], encoded: at.EncodedTexts,
+) -> at.Comparison:  # fmt: skip
+    """Set up the grid of arms, budgets and draws; networks, which take a minute each, get a part of it."""
+    some_budgets, may = trained_at(config, target.budgets), claimable(config)
+    if trains_networks(config) and not some_budgets:
+        run.note("networks are trained at none of these numbers of labels: trained_budgets= says where")
+    return at.Comparison(
+        {**frozen, **{name: at.text_network_arm(fit, encoded) for name, fit in networks.items()}},
+        target.budgets, draws_of(config), target.test, pool=target.pool,
+        budget_unit="per class" if config.per_class else "labels", per_class=bool(config.per_class),
+        arm_draws=dict.fromkeys(networks, trained_draws(config)), arm_budgets=dict.fromkeys(networks, some_budgets),
+        full_test=target.full_test, full_test_arms=list(frozen),
+        baseline=("tfidf", "scratch"), metric="accuracy", run=run, seed=run.seed,
+        only=tuple(arm for arm in config.arms if arm != "self_training" or arm in families) or None,
+        chosen=at.chosen_arm(
+            {name: family for name, family in families.items() if name in may},
+            {name: at.network_classifier(one, encoded) for name, one in networks.items() if name in may},
+            where_labels_cannot_tell(config, families),
+        ),
+    )  # fmt: skip
 
 
 def check(config: Config, run: at.Run) -> at.TextData:
@@ -221,7 +221,7 @@ def check(config: Config, run: at.Run) -> at.TextData:
         data = data.with_unlabelled(at.Corpus.open(config.unlabelled, config.text))
         if len(list(islice(data.unlabelled, 2))) < 2:  # also reads its first rows: is there such a column?
             raise ValueError(f"unlabelled={config.unlabelled}: fewer than two texts in it")
-    budgets, _ = label_budgets(config, data)
+    budgets, _ = budgets_of(config, data)
     wanted = named_arms(config)
     if not trained_at(config, budgets) and wanted and wanted <= {*NETWORKS}:
         raise ValueError(
@@ -264,27 +264,14 @@ def load_texts(config: Config, run: at.Run) -> at.TextData:
     return getattr(at.TextData, config.dataset)(run.data_root)
 
 
-def label_budgets(config: Config, data: at.TextData) -> tuple[tuple[int, ...], int]:
+def budgets_of(config: Config, data: at.TextData) -> tuple[tuple[int, ...], int]:
     """Give the budgets, and how many labels the largest of them is in all."""
-    most, classes = data.train.most_balanced, len(data.names)
-    fewest = FEWEST if config.per_class else FEWEST * classes
-    usual = [budget for budget in (20, 100, 200, 1000) if fewest <= budget <= most]
-    if not usual and most >= fewest:
-        usual = [most // classes * classes]
-    budgets = (config.per_class,) if config.per_class else config.labels or tuple(usual)
-    largest = max(budgets, default=0) * (classes if config.per_class else 1)
-    if budgets and min(budgets) < fewest:
-        raise ValueError(
-            f"{min(budgets)} labels are too few for {classes} classes: at least {FEWEST} of each are needed"
-        )
-    if not 0 < largest <= most:
-        rarest = data.names[int(data.train.counts.argmin())]
-        asked = f"{largest} balanced labels are asked for" if largest else f"at least {fewest} labels are needed"
-        raise ValueError(
-            f"{data.name}: {asked}, the training texts hold {most} "
-            f"({len(data.names)} classes; {rarest} has {data.train.counts.min()})"
-        )
-    return budgets, largest
+    per_class = bool(config.per_class)
+    budgets = at.label_budgets(
+        (config.per_class,) if per_class else config.labels, USUAL, data.train.counts, data.names,
+        per_class=per_class, least=FEWEST, option="per_class" if per_class else "labels",
+    )  # fmt: skip
+    return budgets, max(budgets) * (len(data.names) if per_class else 1)
 
 
 def pool_size(config: Config, data: at.TextData, largest: int) -> int:
@@ -298,6 +285,29 @@ def pool_size(config: Config, data: at.TextData, largest: int) -> int:
     return min(size, half) if spares_some else size
 
 
+def make_target(config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts) -> Target:
+    """Fix the test subset before anything is drawn, and lay the texts out."""
+    budgets, largest = budgets_of(config, data)
+    pool = data.train.take(data.train.balanced(pool_size(config, data, largest), run.seed))
+    wanted = min(200 if config.quick else config.test_size, data.test.most_balanced)
+    run.note(f"tested on {wanted} of {len(data.test)} test texts, as many of each class")
+    subset = data.test.balanced(wanted, run.seed)
+    every = len(data.test) <= (min(config.full_test, 1000) if config.quick else config.full_test)
+    tested = data.test if every else data.test.take(subset)
+    spare = unlabelled_texts(config, run, data, tests, list(pool.texts))
+    if not spare and "self_training" in config.arms and set(config.arms) <= {"self_training", "chosen"}:
+        raise ValueError("arms=self_training: there are too few texts without labels for it; name another arm too")
+    rows = np.arange(len(pool) + len(tested) + len(spare))
+    own, judged, without_labels = np.split(rows, [len(pool), len(pool) + len(tested)])
+    labelled, full = (
+        at.Examples(where, part.labels, data.names, index=where) for where, part in ((own, pool), (judged, tested))
+    )
+    return Target(
+        [*pool.texts, *tested.texts, *spare], labelled, full.take(subset) if every else full,
+        full if every else None, without_labels, budgets,
+    )  # fmt: skip
+
+
 def draws_of(config: Config) -> int:
     """Give how often labelled texts are drawn."""
     return min(config.draws, 2) if config.quick else config.draws
@@ -305,7 +315,9 @@ def draws_of(config: Config) -> int:
 
 def trained_draws(config: Config) -> int:
     """Give for how many of the draws networks are trained: each takes a minute."""
-    return 1 if config.quick else draws_of(config) if config.per_class else min(draws_of(config), 5)
+    if config.quick or config.per_class:
+        return 1 if config.quick else draws_of(config)
+    return min(draws_of(config), 3 if config.dataset == "drawn" else 5)  # drawn texts are for a first look
 
 
 def named_arms(config: Config) -> set[str]:
@@ -325,7 +337,8 @@ def trained_at(config: Config, budgets: tuple[int, ...]) -> list[int]:
         raise ValueError(
             f"trained_budgets={unknown[0]} is none of the numbers of labels: {', '.join(map(str, budgets))}"
         )
-    usual = budgets[:1] if config.quick else budgets if config.per_class else (20, 200)
+    few = (20,) if config.dataset == "drawn" else (20, 200)
+    usual = budgets[:1] if config.quick else budgets if config.per_class else few
     return [budget for budget in budgets if budget in (config.trained_budgets or usual)]
 
 
@@ -479,19 +492,31 @@ def report_words(run: at.Run, kind: str, judged: dict[str, list[float]]) -> None
         )
 
 
+def encode(config: Config, run: at.Run, target: Target, backbone: at.Model, tokenizer: Any) -> at.EncodedTexts:
+    """Turn all texts into tokens, and say how much of them is read."""
+    longest = min(config.max_length, at.longest_text(backbone))
+    encoded = at.EncodedTexts(target.texts, tokenizer, longest, keep=config.keep)
+    for text in encoded.notes:
+        run.note(text)
+    cut = at.TextTraining().max_length
+    if trains_networks(config) and encoded.lengths.max() > cut:
+        run.note(f"networks are trained on {cut} tokens of a text, and judged on {encoded.max_length}")
+    return encoded
+
+
 def features(
-    name: str, backbone: at.Model, encoded: at.EncodedTexts, num_pool: int, run: at.Run
+    name: str, backbone: at.Model, encoded: at.EncodedTexts, target: Target, run: at.Run
 ) -> at.StandardisedLayers:
     """Give each layer's pooled features, standardised by the pool's texts (no test text, no label)."""
     with run.progress("texts", unit="texts") as bar:
         rows = run.cell(name, lambda: at.text_features(backbone, encoded, progress=bar.update))  # minutes, for --resume
-    return at.StandardisedLayers(rows, num_pool)
+    return at.StandardisedLayers(rows, len(target.pool))
 
 
-def make_families(
-    config: Config, terms: at.TermCounts, layers: at.StandardisedLayers, without_labels: np.ndarray
-) -> dict[str, dict[Any, Any]]:
+def make_families(config: Config, target: Target, layers: at.StandardisedLayers) -> dict[str, dict[Any, Any]]:
     """Give the frozen classifiers among which cross-validation on the labels at hand chooses, by arm."""
+    without_labels = target.without_labels
+    terms = at.TermCounts(target.texts, learnable=np.concatenate([target.pool.items, without_labels]))
     tfidf = {c: at.remembered(at.log_tfidf(terms, c)) for c in (1.0, 10.0, 100.0)}
     if source_of(config) == "scratch":
         return {"tfidf": tfidf}
@@ -545,17 +570,6 @@ def claimable(config: Config) -> list[str]:
     return [arm for arm in ARMS if arm not in never]
 
 
-def candidates(
-    config: Config, families: dict[str, dict[Any, Any]], networks: dict[str, Any], encoded: at.EncodedTexts
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the arms that may be chosen: frozen, and trained."""
-    fit_for = claimable(config)
-    return (
-        {name: family for name, family in families.items() if name in fit_for},
-        {name: at.network_classifier(fit, encoded) for name, fit in networks.items() if name in fit_for},
-    )
-
-
 def where_labels_cannot_tell(config: Config, families: dict[str, dict[Any, Any]]) -> str:
     """Name the arm to choose then: what was best on training texts of IMDB and AG News, with 20 to 200 labels."""
     if "self_training" in families:
@@ -565,9 +579,10 @@ def where_labels_cannot_tell(config: Config, families: dict[str, dict[Any, Any]]
 
 def refitted(
     arm: str, config: Config, families: dict[str, dict[Any, Any]], networks: dict[str, Any],
-    layers: at.StandardisedLayers, backbone: at.Model, texts: list[str], items: np.ndarray, labels: np.ndarray,
+    layers: at.StandardisedLayers, backbone: at.Model, target: Target, items: np.ndarray,
 ) -> dict[str, Any]:  # fmt: skip
-    """Fit an arm once more, for use on texts to come: a network, words, or both."""
+    """Fit an arm once more on labelled items, for use on texts to come: a network, words, or both."""
+    texts, labels = target.texts, target.pool.labels[items]
     if arm in networks:
         return {"network": networks[arm](items, labels, 0)}
     best = at.best_classifier(families[arm], items, labels)

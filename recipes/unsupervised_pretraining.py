@@ -105,14 +105,16 @@ class Config:
     search: int = at.option(
         0, "learning rates tried for each method; 0: 3 where methods are compared, else 1", choices=(0, 1, 3)
     )
-    labels: tuple[int, ...] = at.option((100, 200, 1000), "labelled pictures in all, balanced", at_least=1)
+    labels: tuple[int, ...] = at.option(
+        (), "labelled pictures in all, balanced; empty: those of 100,200,1000 that the data allow", at_least=1
+    )
     draws: int = at.option(5, "how often labels are drawn", at_least=1)
     quick: bool = at.option(False, "about a minute: to see that everything runs")
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
-        if not self.method or not self.labels:
-            raise ValueError("method= and labels= are empty: give at least one of each")
+        if not self.method:
+            raise ValueError(f"method= is empty: give one or more of {', '.join(METHODS)}, or all")
         self._check_length()
         if (self.dataset == "folder") != bool(self.path):
             raise ValueError("dataset=folder needs path=DIR, with a sub-folder of pictures per class; others take none")
@@ -227,12 +229,7 @@ def check(config: Config, run: at.Run) -> at.ImageData:
         data = at.ImageData.small(config.dataset, run.data_root, run.seed)
     for text in data.notes:
         run.note(text)
-    dropped = sorted(set(config.labels) - set(budgets_of(config, data)))
-    if dropped and not config.quick:
-        run.note(
-            f"labels={','.join(map(str, dropped))} dropped: {data.name} has {data.train.counts.min()} pictures of a "
-            f"class to learn from, and at least two of each of its {len(data.names)} classes are drawn"
-        )
+    budgets_of(config, data)
     return data
 
 
@@ -250,15 +247,9 @@ def held_out_size(data: at.ImageData) -> int:
 
 
 def budgets_of(config: Config, data: at.ImageData) -> tuple[int, ...]:
-    """Give the numbers of labels for which there are pictures, two of each class or more."""
-    few, classes = held_out_size(data), len(data.names)
-    most = (data.train.most_balanced - few) // classes * classes
-    budgets = tuple(sorted(n for n in set(config.labels) if 2 * classes <= n <= most))
-    if not budgets:
-        raise ValueError(
-            f"labels={','.join(map(str, config.labels))}: {data.name} has {most} pictures to draw labels from in equal "
-            f"numbers, and the {classes} classes need {2 * classes}"
-        )
+    """Give the numbers of labels, two of each class or more."""
+    left = data.train.counts - -(-held_out_size(data) // len(data.names))  # of each class, beside those held out
+    budgets = at.label_budgets(config.labels, (100, 200, 1000), left, data.names, least=2)
     return budgets[:1] if config.quick else budgets
 
 

@@ -215,7 +215,11 @@ def grey(tmp_path_factory) -> Path:
         (intact, ["strangers=", "source={mine}"], "a run folder"),
         (intact, ["strangers=", "source={grey}"], "[n, size, size, 3]"),
         (intact, ["protocol=view1"], "dataset=lfw"),
-        (intact, ["budgets=50"], "Mine 0 has 3 of 50 needed"),
+        (
+            intact,
+            ["budgets=50"],
+            "budgets=50: at most 3 can be drawn in equal numbers, since of the rarest class, Mine 0",
+        ),
         (intact, ["budgets=0"], "budgets=0: "),
         (intact, ["budgets=-1"], "at least 1"),
         (intact, ["budgets=1,1"], "1 stands there twice"),
@@ -380,13 +384,18 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
         (40, ("happy",), [], "the labels are all the same (happy)"),
         (0, ("happy", "sad"), [], "mine.csv"),
         (40, ("happy", "sad"), ["source=reuse", "model=./no-such-folder"], "no-such-folder"),
-        (40, ("happy", "sad", "odd"), ["labels=20,31"], "31 balanced labels are asked for"),
-        (40, ("happy", "sad"), ["per_class=11", "labels="], "22 balanced labels are asked for"),
+        (40, ("happy", "sad", "odd"), ["labels=20,31"], "labels=31: at most 30 can be drawn in equal numbers"),
+        (40, ("happy", "sad"), ["per_class=11", "labels="], "per_class=11: at most 10 can be drawn"),
         (40, ("happy", "sad"), ["dataset=imdb", "path=", *OWN_COLUMNS], "--data-root"),
         (40, ("happy", "sad"), ["dataset=someone/reviews", "path=", *OWN_COLUMNS], "dataset=hub path=OWNER/NAME"),
         (40, ("happy", "sad"), ["task=sentences"], "Valid values: "),
-        (40, ("happy", "sad", "odd"), ["labels=8"], "8 labels are too few for 3 classes: at least 3 of each"),
-        (40, ("happy", "sad"), ["per_class=2", "labels="], "2 labels are too few"),
+        (
+            40,
+            ("happy", "sad", "odd"),
+            ["labels=8"],
+            "labels=8: too few for 3 classes, of which at least 3 of each are needed: 9 or more",
+        ),
+        (40, ("happy", "sad"), ["per_class=2", "labels="], "per_class=2: too few for 2 classes"),
         (40, ("happy", "sad"), ["per_class=4"], "give one of them"),
         (40, ("happy", "sad"), ["labels=20,20"], "stands there twice"),
         (40, ("happy", "sad"), ["trained_budgets=30"], "trained_budgets=30 is none of the numbers of labels: 20"),
@@ -394,7 +403,12 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
         (40, ("happy", "sad"), ["arms=scratch", "labels=8"], "networks are trained at none of 8 labels"),
         (40, ("happy", "sad"), ["arms=random_frozen,chosen"], "chosen needs one of tfidf, scratch"),
         (40, ("happy", "sad"), ["arms=random_frozen,scratch,chosen"], "name one of tfidf too"),
-        (14, ("happy", "sad", "odd"), ["labels="], "at least 9 labels are needed"),
+        (
+            14,
+            ("happy", "sad", "odd"),
+            ["labels="],
+            "at least 3 of each class must be labelled, but of the rarest class",
+        ),
         (40, ("happy", "sad"), ["arms=probe", "source=scratch"], "with source=scratch there are tfidf"),
         (40, ("happy", "sad"), ["draws=0"], "draws=0"),
         (40, ("happy", "sad"), ["pretraining=soon", "source=pretrain"], "budget is 'soon'"),
@@ -462,7 +476,7 @@ def test_labels_can_be_drawn_from_what_is_left_of_a_small_file(num_texts: int, t
     config = own["Config"](dataset="csv", path=str(write_csv(tmp_path / "a.csv", num_texts, ("happy", "sad", "odd"))),
                            text="text", label="mood")  # fmt: skip
     data = at.TextData.from_file(config.path, "text", "mood")
-    budgets, largest = own["label_budgets"](config, data)
+    budgets, largest = own["budgets_of"](config, data)
     size = own["pool_size"](config, data, largest)
     pool = data.train.take(data.train.balanced(size, 0))
     assert largest <= size <= data.train.most_balanced and max(budgets) == largest
@@ -561,7 +575,7 @@ def test_the_task_of_ones_own_is_short() -> None:
         (["budgets=0"], "must be at least 1"),
         (["pretraining=often"], "'often'"),
         (["pretraining=2Mtokens"], "photos are no tokens"),
-        (["path={people}", "budgets=100"], "photos that are not tested"),
+        (["path={people}", "budgets=100"], "budgets=100: at most 3 can be drawn"),
     ],
 )
 def test_the_task_of_ones_own_is_refused_before_it_is_trained(words, said: str, people, capsys) -> None:

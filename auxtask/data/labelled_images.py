@@ -81,6 +81,10 @@ class LabelledImages(Labelled):
         dropped = self._known(names)
         return self.only([name for name in self.names if name not in dropped])
 
+    def examples(self, names: Sequence[str]) -> np.ndarray:
+        """Give the first picture of each of these classes: uint8 [n, height, width, channels]."""
+        return self.images[[int((self.labels == self.names.index(name)).argmax()) for name in names]]
+
     def digests(self) -> list[bytes]:
         """Give 16 bytes for each picture that two share exactly when they are equal."""
         return [photo_digest(image.tobytes()) for image in self.images]

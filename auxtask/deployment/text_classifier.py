@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import typing
 import warnings
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from auxtask.evaluation.tfidf import TfidfWords
 TEXT_CLASSIFIER = "text_classifier"
 BACKBONE, TOKENIZER = "backbone", "tokenizer"
 HEAD, WORDS = "head.safetensors", "words.safetensors"
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # no tokenizer takes one
 _TEXTS_AT_ONCE = 1000  # so that any number of texts fits in memory
 
 
@@ -118,6 +120,9 @@ class TextClassifier:
         wrong = [i for i, text in enumerate(texts) if not isinstance(text, str)]
         if wrong:
             raise ValueError(f"texts: number {wrong[0]} is a {type(texts[wrong[0]]).__name__}, not a text")
+        broken = [i for i, text in enumerate(texts) if _HALF_A_CHARACTER.search(text)]
+        if broken:
+            raise ValueError(f"texts: number {broken[0]} holds half of a character (a lone surrogate), as cut JSON has")
         parts, num_cut = [np.zeros((0, len(self.names)))], 0
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             part, cut = self._judged_at_once(texts[start : start + _TEXTS_AT_ONCE])

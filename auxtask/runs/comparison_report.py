@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from auxtask.runs.figures import plot_curves, plot_freeze_map, plot_results
+from auxtask.runs.figures import plot_curves, plot_freeze_map, plot_mistakes, plot_results
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from auxtask.evaluation.results import Results
     from auxtask.runs.folder import Run
     from auxtask.transfer.fine_tuning import FineTuning
@@ -44,3 +46,24 @@ def report_comparison(
         thawed[-1].ledger.save(run.folder / "ledger.json")
     run.print(results.table(beside))
     run.print(results.sentence())
+
+
+def report_mistakes(
+    run: Run, results: Results, tested: Callable[[list[int]], np.ndarray], example: Callable[[list[str]], np.ndarray]
+) -> None:
+    """Draw the most confident mistakes of `chosen` at its largest budget, if there are any.
+
+    Parameters
+    ----------
+    run : Run
+    results : Results
+        Of `Comparison.run`.
+    tested : callable (positions among the test items) -> uint8 [n, s, s, 1 or 3]
+    example : callable (class names) -> uint8 [n, s, s, 1 or 3]
+        A picture of each class, beside which what was taken for it is drawn.
+    """
+    mistakes = results.mistakes("chosen", max(results.picks)) if results.picks else []
+    if mistakes:
+        verdicts = [f"taken for {each.predicted}\nis {each.true}" for each in mistakes]
+        left, right = tested([each.item for each in mistakes]), example([each.predicted for each in mistakes])
+        run.figure("mistakes", plot_mistakes(left, right, verdicts))

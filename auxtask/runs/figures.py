@@ -229,7 +229,7 @@ def plot_mistakes(
 
     Parameters
     ----------
-    left, right : uint8 [n, height, width, 3]
+    left, right : uint8 [n, height, width, 1 or 3]
         The photo that was judged, and one of the person it was taken for.
     verdicts : sequence of str
         One per pair; may have two lines, such as `"taken for Ann (0.97)\\nis Bea"`.
@@ -250,8 +250,8 @@ def plot_mistakes(
     for axes in grid:
         axes.axis("off")
     for axes, one, other, verdict in zip(grid, left, right, verdicts, strict=False):
-        gap = np.full((one.shape[0], max(1, one.shape[1] // 16), 3), 255, np.uint8)
-        axes.imshow(np.concatenate([one, gap, other], axis=1))
+        gap = np.full((one.shape[0], max(1, one.shape[1] // 16), one.shape[2]), 255, np.uint8)
+        axes.imshow(np.concatenate([one, gap, other], axis=1), cmap="gray", vmin=0, vmax=255)
         axes.set_title(verdict, fontsize=8, y=-0.08, va="top")
     figure.suptitle(title)
     return figure

@@ -66,8 +66,8 @@ def reuse(
         Copied weights, or the same architecture untrained, the baseline. Statistics of Normalization
         layers are copied in both cases: they are preprocessing, not learned.
     seed : int, optional
-        Makes the new weights (of Keras' own initialisers) repeatable; other random states are left
-        as they were.
+        Makes the new weights (of Keras' own initialisers) repeatable, and with init="random" others than another
+        seed's, whatever seeds the source's initialisers have; other random states are left as they were.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def reuse(
     graph, found = segments(model)
     wanted = _wanted(model, graph, found, upto, drop_head)
     keeps_all = wanted == list(graph.outputs)
-    copier = LayerCopier()
+    copier = LayerCopier(drop_seeds=init == "random")
     with _seeded(seed):
         new = copier.part(graph, wanted, model._nested_outputs if keeps_all else None)
         if init == "copy":
@@ -139,9 +139,13 @@ def _with_head(model: Any, head: int | Any, init: str) -> Any:
 
 
 class LayerCopier:
-    """Makes one untrained copy of each layer it is asked for, so that shared layers stay shared."""
+    """Makes one untrained copy of each layer it is asked for, so that shared layers stay shared.
 
-    def __init__(self) -> None:
+    With `drop_seeds` an initialiser that has a seed of its own draws anew; without, it draws what it drew before.
+    """
+
+    def __init__(self, drop_seeds: bool = False) -> None:
+        self._drop_seeds = drop_seeds
         # The originals are kept with the copies so that no id is given to another object meanwhile.
         self._copies: dict[int, tuple[Any, Any]] = {}
 
@@ -151,7 +155,7 @@ class LayerCopier:
                 graph = read_graph(layer)
                 copy = self.part(graph, list(graph.outputs), layer._nested_outputs)
             else:
-                copy = _fresh_copy(layer)
+                copy = _fresh_copy(layer, self._drop_seeds)
             self._copies[id(layer)] = (layer, copy)
         return self._copies[id(layer)][1]
 
@@ -164,7 +168,7 @@ class LayerCopier:
         return with_same_inputs(graph, wanted, self, finish)
 
 
-def _fresh_copy(layer: Any) -> Any:
+def _fresh_copy(layer: Any, drop_seeds: bool) -> Any:
     """The same layer, untrained and unfrozen, by the live class's own `from_config`."""
     if isinstance(layer, keras.layers.Lambda):
         # Its config would turn the function into byte code and lose the closure.
@@ -174,7 +178,8 @@ def _fresh_copy(layer: Any) -> Any:
         if "trainable" in config:
             config["trainable"] = True
         with keras.utils.custom_object_scope(_live_objects(layer)):
-            copy = type(layer).from_config(config)
+            copy = type(layer).from_config(_without_start_seeds(config) if drop_seeds else config)
+        copy.trainable = True  # also of layers inside, such as a wrapper's
     except (NotImplementedError, TypeError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
@@ -183,6 +188,19 @@ def _fresh_copy(layer: Any) -> Any:
         ) from error
     copy._name = layer.name  # a get_config that forgets the name must not change the object path
     return copy
+
+
+def _without_start_seeds(config: Any, key: str = "") -> Any:
+    """Give a layer's config in which no initialiser, at whatever depth, has a seed."""
+    if isinstance(config, keras.initializers.Initializer):
+        config = keras.initializers.serialize(config)
+    if isinstance(config, dict):
+        if key.endswith("initializer") and "seed" in (start := config.get("config") or {}):
+            return config | {"config": start | {"seed": None}}
+        return {name: _without_start_seeds(value, str(name)) for name, value in config.items()}
+    if isinstance(config, list):
+        return [_without_start_seeds(value, key) for value in config]
+    return config
 
 
 def _copy_lambda(layer: Any) -> Any:

@@ -111,6 +111,8 @@ def test_what_is_no_list_of_texts_is_refused(network) -> None:
         made.predict("one text")
     with pytest.raises(ValueError, match="number 1 is a float"):
         made.predict(["a text", float("nan")])
+    with pytest.raises(ValueError, match="number 1 holds half of a character"):
+        made.predict(["two halves make one: 😀", "\ud83d"])
 
 
 def test_parts_that_do_not_fit_are_refused(network) -> None:

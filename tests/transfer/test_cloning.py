@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+import auxtask as at
 from auxtask.framework import keras, tf
 from auxtask.transfer.cloning import copy_weights, reuse
 from auxtask.transfer.cutting import cut_at, cuts, prefix
@@ -323,6 +325,34 @@ def test_a_seed_repeats_new_weights_and_leaves_other_random_states_alone(init):
     a, b, c = (reuse(model, drop_head=True, head=3, init=init, seed=seed) for seed in (5, 5, 6))
     assert (random.random(), np.random.rand()) == first
     assert state(a) == state(b) != state(c)
+
+
+@pytest.mark.parametrize("make", ["conv", "dense", "residual", "wrapped"])
+def test_another_seed_gives_other_start_weights_even_where_initialisers_have_seeds(make):
+    if make == "wrapped":
+        cell = L.GRU(3, kernel_initializer=keras.initializers.HeNormal(seed=1), name="gru")
+        model = keras.Sequential([keras.Input((4, 2)), L.Bidirectional(cell, name="both")])
+    else:
+        model = {
+            "conv": partial(at.conv_backbone, (8, 8, 1), (4, 8)),
+            "dense": partial(at.dense_backbone, (8, 8, 1)),
+            "residual": partial(at.residual_backbone, size=32, stages=(4,), strides=(2,), embedding=4),
+        }[make](seed=0)
+    kernels = [name for name in state(model) if name.endswith("/kernel")]
+    start, first, again, second = (state(one) for one in (
+        model, *(reuse(model, init="random", seed=seed) for seed in (1, 1, 2))
+    ))  # fmt: skip
+    assert first == again and kernels
+    assert all(len({start[name], first[name], second[name]}) == 3 for name in kernels)
+    assert state(reuse(model)) == start
+
+
+def test_layers_frozen_inside_a_wrapper_train_in_the_copy():
+    inner = keras.Sequential([L.Dense(3, name="a"), L.Dense(2, name="b")], name="steps")
+    model = keras.Sequential([keras.Input((4, 2)), L.TimeDistributed(inner, name="each"), L.Flatten(), L.Dense(2)])
+    before = len(model.trainable_weights)
+    freeze(model)
+    assert len(reuse(model).trainable_weights) == before == 6
 
 
 def test_one_layer_can_head_two_models_without_sharing():
