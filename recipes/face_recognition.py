@@ -60,6 +60,10 @@ class Config:
             raise ValueError(f"targets= and strangers= are for dataset=folder, not for {self.dataset}")
         if self.protocol == "view1" and self.dataset != "lfw":
             raise ValueError(f"protocol=view1 is a protocol of dataset=lfw, not of {self.dataset}")
+        if self.protocol == "view1" and (self.budgets or self.draws or self.arms):
+            raise ValueError("budgets=, draws= and arms= are for naming people; protocol=view1 verifies fixed pairs")
+        if self.on_bad != "raise" and self.dataset != "folder":
+            raise ValueError(f"on_bad= is for dataset=folder, not for {self.dataset}")
         if self.pretraining and self.source:
             raise ValueError("pretraining= is the length of a pretraining, and source= brings one that is done")
         if self.pretraining:
@@ -116,6 +120,7 @@ def main(config: Config, run: at.Run) -> None:
     settings = settings_of(config)
     with run.stage("data"):
         targets, strangers, backbone = check(config, run)
+        run.keep_to("photos", targets.fingerprint() + (strangers.fingerprint() if strangers else ""))
     with run.stage("same-face pretraining"):
         if (run.folder / "backbone").exists():  # --resume
             backbone = at.load(run.folder)
@@ -306,7 +311,8 @@ def embed_strangers(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Give features and identities of up to 3,000 photos of strangers; None where there are none."""
     if strangers is not None:
-        nobody = np.flatnonzero(~np.isin(np.array(strangers.people)[strangers.labels], targets.people))
+        known = at.refuse_overlap(targets, strangers, allow=True)  # strangers who are targets too, if that is allowed
+        nobody = np.flatnonzero(~np.isin(np.array(strangers.people)[strangers.labels], known))
         nobody = np.sort(np.random.default_rng(run.seed).permutation(nobody)[:3000])
         if len(nobody):
             return at.embed(backbone, strangers.images(nobody), settings.crops), strangers.labels[nobody]

@@ -81,6 +81,7 @@ METHODS = {
 }
 LEAST_STEPS = 3  # one for each layer of the encoder
 FACTORS = (1.0, 1 / 3, 3.0)  # of that rate, in the search; the first wins where labels cannot tell
+FREE = 3000  # pictures without labels that self-training learns from
 OF_A_METHOD = ("knn", "probe", "self_training", "probe_then_tune")
 STRENGTHS = (0.003, 0.03, 0.3)  # of probes on standardised features: scikit-learn's C
 
@@ -143,6 +144,7 @@ class Target:
     pool: at.Examples  # what labels are drawn from
     held_out: at.Examples  # whose labels pick the method
     test: at.Examples
+    without_labels: np.ndarray  # what self-training learns from
     budgets: tuple[int, ...]
     mirror: bool  # whether mirror images show the same class
 
@@ -185,8 +187,7 @@ def main(config: Config, run: at.Run) -> None:
         }
         families[arm_name(names, name, "probe")] = probes[name]
     # Of these, the ones whose labels are drawn, and those that are judged, are left out draw by draw.
-    without_labels = np.concatenate([target.pool.items, target.held_out.items])
-    teacher = at.SelfTraining([at.log_probe(layers[picked]["all"], STRENGTHS[1])], without_labels)
+    teacher = at.SelfTraining([at.log_probe(layers[picked]["all"], STRENGTHS[1])], target.without_labels)
     families[arm_name(names, picked, "self_training")] = {"self_training": teacher}
     networks = make_networks(config, kind, target, backbones, baseline)
     *cheap, tuned = ours = ["pixels", "pca", *(arm_name(names, picked, arm) for arm in OF_A_METHOD)]
@@ -242,8 +243,8 @@ def kind_of(config: Config, data: at.ImageData) -> Kind:
 
 
 def held_out_size(data: at.ImageData) -> int:
-    """Give how many labelled pictures are held out to pick the method: a fifth, at most 1,000."""
-    return min(1000, data.train.most_balanced // 5)
+    """Give how many labelled pictures are held out to pick the method: a fifth, of each class one, at most 1,000."""
+    return min(1000, max(len(data.names), data.train.most_balanced // 5))
 
 
 def budgets_of(config: Config, data: at.ImageData) -> tuple[int, ...]:
@@ -258,10 +259,17 @@ def make_target(config: Config, run: at.Run, data: at.ImageData, kind: Kind) -> 
     budgets, few = budgets_of(config, data), held_out_size(data)
     # A fixed part of a large training set is enough to draw from; all of it is pretrained on.
     size = min(data.train.most_balanced, few + max(3 * max(budgets), 2000))
-    drawn = data.train.take(data.train.balanced(size, run.seed))
-    rows = np.arange(size)
-    images, (pool, held_out, test) = at.laid_out(drawn.take(rows[few:]), drawn.take(rows[:few]), data.test)
-    return Target(images, pool, held_out, test, budgets, kind.shifts.flip)
+    held, own = np.split(data.train.balanced(size, run.seed), [few])
+    # Those without labels come as they are: drawn as evenly, class by class, they would tell what nobody knows.
+    everything = np.concatenate([data.train.images, data.unlabelled])
+    free = np.sort(np.random.default_rng(run.seed).permutation(len(everything))[:FREE])
+    more = np.setdiff1d(free, [*own, *held])
+    unknown = [at.LabelledImages(everything[more], np.zeros(len(more), int), data.names)] if len(more) else []
+    parts = [data.train.take(own), data.train.take(held), *unknown, data.test]
+    images, (pool, held_out, *_, test) = at.laid_out(*parts)
+    position = {row: place for place, row in enumerate([*own, *held, *more])}
+    without_labels = np.array([position[row] for row in free])
+    return Target(images, pool, held_out, test, without_labels, budgets, kind.shifts.flip)
 
 
 def methods_of(config: Config) -> tuple[str, ...]:

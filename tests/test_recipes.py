@@ -215,6 +215,8 @@ def grey(tmp_path_factory) -> Path:
         (intact, ["strangers=", "source={mine}"], "a run folder"),
         (intact, ["strangers=", "source={grey}"], "[n, size, size, 3]"),
         (intact, ["protocol=view1"], "dataset=lfw"),
+        (intact, ["dataset=lfw", "targets=", "strangers=", "protocol=view1", "draws=7"], "verifies fixed pairs"),
+        (intact, ["dataset=lfw", "targets=", "strangers=", "on_bad=skip"], "on_bad= is for dataset=folder"),
         (
             intact,
             ["budgets=50"],
@@ -268,7 +270,19 @@ def test_strangers_with_one_photo_each_hold_no_positive_pair(mine: Path, people,
 
 def test_more_labelled_photos_than_there_are_is_an_error_that_counts_them(finished, people, capsys) -> None:
     assert face_recognition(f"targets={people[0]}", f"source={finished}", "budgets=9", validate=True) == 2
-    assert "Mine 0 has 3 of 9 needed" in capsys.readouterr().err
+    assert "budgets=9: at most 3 can be drawn in equal numbers" in capsys.readouterr().err
+
+
+def test_going_on_with_other_photos_is_refused(finished, people, tmp_path: Path, capsys) -> None:
+    run, photo = Path(shutil.copytree(finished, tmp_path / "run")), people[0] / "Mine 0" / "0.jpg"
+    before = photo.read_bytes()
+    Image.fromarray(np.full((64, 64, 3), 7, np.uint8)).save(photo)
+    try:
+        words = (f"targets={people[0]}", f"strangers={people[1]}", *TINY, "--out", run, "--resume")
+        assert face_recognition(*words) == 2
+    finally:
+        photo.write_bytes(before)
+    assert "not the photos that this run began with" in capsys.readouterr().err
 
 
 def test_a_csv_names_the_row_that_is_wrong(mine: Path, finished: Path, capsys) -> None:

@@ -141,6 +141,23 @@ def test_of_pictures_read_class_by_class_every_class_is_seen_and_watched() -> No
     assert watched.sum() == 500 and watched.min() > 80 and (seen + watched == 1500).all()
 
 
+def test_pictures_without_labels_come_as_they_are_and_not_as_evenly_as_those_with() -> None:
+    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+
+    def part(*counts: int) -> at.LabelledImages:
+        labels = np.repeat([0, 1], counts)
+        return at.LabelledImages(
+            np.full((len(labels), 8, 8, 1), labels[:, None, None, None], np.uint8), labels, ("a", "b")
+        )
+
+    config = own["Config"](dataset="folder", path="mine", labels=(4,))
+    data = at.ImageData("mine", part(400, 40), part(20, 20), part(60, 0).images)
+    target = own["make_target"](config, Bare(), data, own["kind_of"](config, data))
+    assert np.bincount(target.images[target.without_labels, 0, 0, 0]).tolist() == [460, 40]
+    assert np.bincount(target.pool.labels).tolist() == np.bincount(target.images[target.pool.items, 0, 0, 0]).tolist()
+    assert not set(target.without_labels) & set(target.test.items) and target.num_seen == 500
+
+
 def test_a_backbone_carries_which_pictures_it_has_seen(tmp_path: Path) -> None:
     own = load_program(find_program("unsupervised_pretraining")).main.__globals__
     config, data = own["Config"](method=("rotation",), labels=(100,), length="3steps"), at.ImageData.digits()

@@ -230,7 +230,7 @@ class FaceData:
 
     @property
     def digests(self) -> tuple[bytes, ...]:
-        """16 bytes per photo that two photos share exactly when their files are the same."""
+        """16 bytes per photo that two photos share exactly when they look the same at this size, to the last pixel."""
         return tuple(self._store.digests[row] for row in self._rows)
 
     def images(self, indices: np.ndarray | Sequence[int] | None = None) -> np.ndarray:

@@ -29,6 +29,7 @@ class Photos:
     kept : int [n], which of the paths these are
     skipped : (path, reason) of every file that could not be read
     digests : n digests (16 bytes) of the files' bytes: equal digests mean the same file
+    pixel_digests : n digests of what was decoded and resized: equal digests mean the same pixels, from whatever files
     shapes : how often each (width, height) occurred, before resizing
     """
 
@@ -36,6 +37,7 @@ class Photos:
     kept: np.ndarray
     skipped: tuple[tuple[str, str], ...]
     digests: tuple[bytes, ...]
+    pixel_digests: tuple[bytes, ...]
     shapes: dict[tuple[int, int], int]
 
 
@@ -102,8 +104,8 @@ def read_photos(
     check_size(size)
     images = np.empty((len(paths) if keep_images else 0, size, size, 3), np.uint8)
 
-    def read(position: int) -> tuple[bytes, tuple[int, int]] | str:
-        """Read one photo into its place: its digest and original shape, or what is wrong with it."""
+    def read(position: int) -> tuple[bytes, bytes, tuple[int, int]] | str:
+        """Read one photo into its place: digests of file and pixels, original shape, or what is wrong with it."""
         name = os.fspath(paths[position])
         try:
             content = _file_bytes(name)
@@ -114,7 +116,7 @@ def read_photos(
             return str(error)
         if keep_images:
             images[position] = image
-        return photo_digest(content), shape
+        return photo_digest(content), photo_digest(np.ascontiguousarray(image).data), shape
 
     # Pillow gives up the interpreter's lock while it decodes and resizes, so threads suffice.
     with ThreadPoolExecutor(threads or num_cores()) as pool:
@@ -132,8 +134,9 @@ def read_photos(
         images if keep_images else None,
         np.asarray(kept, np.int64),
         tuple(bad),
-        tuple(digest for digest, _ in good),
-        dict(Counter(shape for _, shape in good)),
+        tuple(digest for digest, _, _ in good),
+        tuple(digest for _, digest, _ in good),
+        dict(Counter(shape for _, _, shape in good)),
     )
 
 
@@ -214,8 +217,10 @@ def _decode(content: bytes, size: int, name: str) -> tuple[np.ndarray, tuple[int
 
 def _colours(photo: Image.Image) -> Image.Image:
     """Make it RGB: 16 bits become 8 (Pillow alone would cut them off at 255), what is transparent becomes white."""
-    if photo.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(photo) >> 8).astype(np.uint8)).convert("RGB")
+    if photo.mode.startswith("I"):  # some formats are read as 32 bits that hold 16
+        levels = np.asarray(photo)
+        deep = photo.mode.startswith("I;16") or levels.max() > 255
+        return Image.fromarray((levels >> 8 if deep else levels).astype(np.uint8)).convert("RGB")
     if photo.has_transparency_data:
         photo = photo.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo).convert("RGB")

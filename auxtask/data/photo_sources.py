@@ -44,10 +44,12 @@ def list_folder(
     files: list[Path] = []
     empty: list[str] = []
     others: Counter[str] = Counter()
+    astray = sum(map(_is_photo_name, folder.iterdir()))  # of nobody, or deeper than one level
     for person in sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] != "." and p.name not in skip):
         entries = sorted(p for p in person.iterdir() if p.name[0] != ".")
         photos = [p for p in entries if _is_photo_name(p)]
         others.update(p.suffix for p in entries if p.suffix.lower() not in PHOTO_SUFFIXES and p.is_file())
+        astray += sum(path.parent != person and _is_photo_name(path) for path in person.rglob("*"))
         owners += [person.name] * len(photos)
         files += photos
         if not photos:
@@ -58,6 +60,8 @@ def list_folder(
     if others:
         suffixes = some(suffix or "no suffix" for suffix in sorted(others))
         notes.append(f"{folder}: {others.total()} files passed over ({suffixes}; read are {', '.join(PHOTO_SUFFIXES)})")
+    if astray:
+        notes.append(f"{folder}: {astray} photos passed over, which do not lie in {folder.name}/<{kind}>/ itself")
     return owners, files, notes
 
 

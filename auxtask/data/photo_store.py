@@ -35,7 +35,7 @@ class PhotoStore:
     size
         side of the square photos, in pixels
     digests
-        one digest of the content per row
+        one digest of the pixels per row
     images
         uint8 [n, size, size, 3]; None leaves the photos in their files
     """
@@ -62,7 +62,7 @@ class PhotoStore:
         cached = len(paths) * size * size * 3 <= parse_memory(memory_limit)
         photos = read_photos(paths, size, on_bad, keep_images=cached)
         names = [str(paths[i]) for i in photos.kept]
-        return cls(names, size, photos.digests, photos.images), photos
+        return cls(names, size, photos.pixel_digests, photos.images), photos
 
     @classmethod
     def from_images(cls, names: Sequence[str], images: np.ndarray) -> PhotoStore:

@@ -56,14 +56,17 @@ class CrossedMean:
             return 1.0 if self.mean == 0 else 0.0
         return float(2 * stdtr(self.degrees, -abs(self.mean) / self.error))
 
-    def detectable(self, level: float = 0.05, power: float = 0.8) -> float:
+    def detectable(self, level: float = 0.05, power: float = 0.8) -> float | None:
         """Give the smallest true mean that a test at `level` would have found with probability `power`.
 
-        By the usual sum of two quantiles (Bloom, "Minimum Detectable Effects", 1995), at the error found here.
+        None where all entries are alike: then nothing is known of how they scatter. By the usual sum of two
+        quantiles (Bloom, "Minimum Detectable Effects", 1995), at the error found here.
         """
         for name, value in (("level", level), ("power", power)):
             if not 0 < value < 1:
                 raise ValueError(f"{name} must lie between 0 and 1, not {value}")
+        if self.error == 0:
+            return None
         quantiles = stdtrit(self.degrees, 1 - level / 2) + stdtrit(self.degrees, power)
         return float(quantiles) * self.error
 
@@ -82,7 +85,8 @@ def crossed_mean(table: np.ndarray, pretrainings: int = 1) -> CrossedMean:
 
     Draws that share a pretrained network are not independent: a component between pretrainings, estimated from the
     draws' means (one-way analysis of variance), then comes in with as few degrees of freedom as there are networks. Of
-    three networks little can be known: a 95 % interval then holds the truth in about 92 % of cases (simulated).
+    few networks little can be known. Simulated with 20 draws, where networks differ as much as draws do, 95 % intervals
+    of three networks hold the truth in 89 % of cases, and of two in 84 to 89 %.
     With one network for all draws nothing is known of others, and the interval is for that one.
 
     Parameters

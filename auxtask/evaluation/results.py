@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from auxtask.evaluation.classification import rank1, rank1_per_person
-from auxtask.evaluation.crossed import draws_mean
-from auxtask.evaluation.statistics import paired_differences
+from auxtask.evaluation.crossed import crossed_mean, draws_mean
+from auxtask.evaluation.statistics import Interval, paired_differences
+from auxtask.evaluation.verdicts import paired_right
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,8 +58,9 @@ class Results:
     rows : list of dict
         As in `result.json`: arm, budget, budget_unit, metric, (variant,) mean, low, high, values.
         low and high are the 95 % t interval over label draws (and pretrainings, where there are
-        several, see `draws_mean`), None with one draw. Differences to the baselines are paired by
-        draw.
+        several, see `draws_mean`), None with one draw, or where every draw takes all there is and gives the same.
+        Differences to the baselines are paired by draw and test item, and their intervals are over both (see
+        `crossed_mean`): a difference on a few test items is not known to the last digit, however many draws there are.
     predictions : dict of cell key to structured array [num_test]
         Fields item (where it lies in the data set: the test examples' `index`, or their position
         if they have none), label, prediction (indices into `names`) and score. Beside the cells
@@ -124,7 +126,7 @@ class Results:
 
         table = Table(
             title=f"{self.metric} in % at {self.budget_unit}",
-            caption=f"95 % t intervals over {self._what_is_random()}",
+            caption=f"95 % t intervals over {self._what_is_random()}; of differences over test items too",
         )
         table.add_column("arm", no_wrap=True)
         columns = dict(beside or {})
@@ -159,15 +161,21 @@ class Results:
         rows = [row for row in self.rows if (row["arm"], row["metric"]) == ("chosen", metric)]
         if not rows:
             return f"{baseline} was run at none of the budgets, so no gain is claimed."
-        most, least = max(rows, key=_mean), min(rows, key=_mean)
+        # All intervals together hold with 95 % (Bonferroni), or of many budgets one would soon show a gain by luck.
+        level = 1 - 0.05 / len(rows)
+        found = {row["budget"]: self._difference("chosen", row["budget"], baseline, self.metric, level) for row in rows}
+        said: dict[str, list[str]] = {"gained": [], "lost": [], "open": []}
+        for budget, (mean, low, high) in found.items():
+            kind = "open" if low is None or high is None or low <= 0 <= high else "gained" if low > 0 else "lost"
+            said[kind].append(self._gain(budget, mean, low, high))
         # Of the chosen arm, not of pretraining: it may be one that has none, such as pixels.
-        if most["low"] is None:
-            opening = f"One draw shows no gain over {baseline} yet: the most, {self._gain(most)}"
-        elif most["low"] <= 0:
-            opening = f"No gain over {baseline} is shown: the most, {self._gain(most)}"
-        else:
-            opening = f"The chosen arm gained, over {baseline} and at most, {self._gain(most)}"
-        return opening + (f"; the least, {self._gain(least)}." if len(rows) > 1 else ".")
+        parts = [f"{kind} {'; '.join(said[kind])}" for kind in ("gained", "lost") if said[kind]]
+        sentence = f"Over {baseline} the chosen arm {', and '.join(parts)}" if parts else ""
+        if said["open"]:
+            opening = f"no gain or loss is shown {'elsewhere' if parts else f'over {baseline}'}"
+            sentence += ("; " if parts else "") + f"{opening}: {'; '.join(said['open'])}"
+        ending = ". These intervals hold together." if len(rows) > 1 and self._most_draws() > 1 else "."
+        return sentence[:1].upper() + sentence[1:] + ending
 
     def mistakes(self, arm: str, budget: int, k: int = 12, draw: int = 0) -> list[Mistake]:
         """Give the (at most) k wrong predictions with the highest scores, in one draw.
@@ -190,7 +198,7 @@ class Results:
 
     def right(self, arm: str, budget: int) -> np.ndarray:
         """Tell which test items were predicted right: bool [num_draws, num_test]; ValueError as for `mistakes`."""
-        cells = [self._resolve(arm, budget, draw) for draw in range(1 + max(cell.draw for cell in self._cells))]
+        cells = [self._resolve(arm, budget, draw) for draw in range(self._most_draws())]
         found = [self._cells[cell]["prediction"] == self.labels for cell in cells if cell is not None]
         if not found:
             raise ValueError(f"there is no cell of arm {arm!r} and budget {budget}")
@@ -226,7 +234,7 @@ class Results:
                 if name.startswith("metric_")
             }
         measured = {}
-        num_draws = 1 + max(cell.draw for cell in self._cells)
+        num_draws = self._most_draws()
         for arm in (*self.arms, *(["chosen"] if self.picks else [])):
             for budget in self.budgets:
                 found = [self._resolve(arm, budget, draw) for draw in range(num_draws)]
@@ -246,13 +254,31 @@ class Results:
             for baseline in self.baselines:
                 base = self._values.get((baseline, budget), {})  # a baseline may not run at every budget
                 for metric in (self.metric, METRICS[self.metric]) if base and arm != baseline else ():
-                    differences = paired_differences(metrics[metric], base[metric])
-                    rows.append(self._make_row(arm, budget, f"{metric}_minus_{baseline}", differences))
+                    values = paired_differences(metrics[metric], base[metric])
+                    interval = self._difference(arm, budget, baseline, metric)
+                    rows.append(self._make_row(arm, budget, f"{metric}_minus_{baseline}", values, interval))
         return rows
 
-    def _make_row(self, arm: str, budget: int, metric: str, values: list[float]) -> dict[str, Any]:
+    def _difference(self, arm: str, budget: int, baseline: str, metric: str, level: float = 0.95) -> Interval:
+        """Give the mean paired difference, with an interval over draws (and pretrainings) and test items."""
+        table = paired_right(self, arm, budget, baseline)
+        if metric == METRICS[self.metric]:  # a mean over classes: an item counts the more, the rarer its class
+            counts = np.bincount(self.labels, minlength=len(self.names))
+            table = table * (len(self.labels) / (np.count_nonzero(counts) * counts[self.labels]))
+        if min(table.shape) < 2:
+            return Interval(float(table.mean()), None, None)
+        found = crossed_mean(table, self._pretrainings)
+        return Interval(found.mean, *found.interval(level))
+
+    def _make_row(
+        self, arm: str, budget: int, metric: str, values: list[float], interval: Interval | None = None
+    ) -> dict[str, Any]:
         variant = {} if self._variant is None else {"variant": self._variant}
-        mean, low, high = draws_mean(values, self._pretrainings)
+        if interval is None:
+            interval = draws_mean(values, self._pretrainings)
+            if self._draws_are_one(budget) and len(set(values)) == 1:
+                interval = Interval(interval.mean, None, None)  # of other labels, nothing is known
+        mean, low, high = interval
         return {
             "arm": arm,
             "budget": budget,
@@ -268,6 +294,11 @@ class Results:
     def _make_notes(self) -> list[str]:
         given = ", one pretraining" if self._pretrainings == 1 else ""
         notes = [f"intervals: 95 % t over {self._what_is_random()}{given}"]
+        notes += [
+            f"at {budget} {self.budget_unit} every draw takes the same items, so nothing shows how much depends on them"
+            for budget in self.budgets
+            if self._draws_are_one(budget)
+        ]
         for budget, names in self.picks.items():
             counts = Counter(names)
             listed = ", ".join(
@@ -276,6 +307,18 @@ class Results:
             )
             notes.append(f"chosen at {budget} {self.budget_unit}: {listed}, without test labels")
         return notes
+
+    def _draws_are_one(self, budget: int) -> bool:
+        """Tell whether several draws took the same labelled items: a budget may be all there is."""
+        drawn = {
+            cell.draw: np.sort(arrays["train"]).tobytes()
+            for cell, arrays in self._cells.items()
+            if cell.budget == budget
+        }
+        return len(drawn) > 1 and len(set(drawn.values())) == 1
+
+    def _most_draws(self) -> int:
+        return 1 + max(cell.draw for cell in self._cells)
 
     def _what_is_random(self) -> str:
         shared = f" and {self._pretrainings} pretrainings, in turn" if self._pretrainings > 1 else ""
@@ -294,18 +337,12 @@ class Results:
             texts.append(_per_cent(found[0]) if found else "")
         return texts
 
-    def _gain(self, row: dict[str, Any]) -> str:
-        points, low, high = 100 * row["mean"], row["low"], row["high"]
-        arms = "/".join(dict.fromkeys(self.picks[row["budget"]]))
-        text = f"{points:+.1f} points of {self.metric} at {row['budget']} {self.budget_unit}"
-        if low is None:
+    def _gain(self, budget: int, mean: float, low: float | None, high: float | None) -> str:
+        arms = "/".join(dict.fromkeys(self.picks[budget]))
+        text = f"{100 * mean:+.1f} points of {self.metric} at {budget} {self.budget_unit}"
+        if low is None or high is None:
             return f"{text} ({arms}; one label draw, so no interval)"
-        includes = ", includes 0" if low <= 0 <= high else ""
-        return f"{text} ({arms}; 95 % interval {100 * low:+.1f} to {100 * high:+.1f}{includes})"
-
-
-def _mean(row: dict[str, Any]) -> float:
-    return float(row["mean"])
+        return f"{text} ({arms}; 95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def _per_cent(row: dict[str, Any]) -> str:

@@ -35,9 +35,9 @@ class Verdict:
         The paired difference and its interval, for this comparison alone.
     p_value, adjusted : float
         For this comparison alone, and after Benjamini and Hochberg's adjustment for all of them.
-    detectable : float
+    detectable : float or None
         The true difference that would have been called, with probability 0.8, at the level that the adjustment
-        left for this family of comparisons.
+        left for this family of comparisons. None where no draw and no item differed.
     found : CrossedMean
         Where the numbers come from.
     """
@@ -49,7 +49,7 @@ class Verdict:
     high: float
     p_value: float
     adjusted: float
-    detectable: float
+    detectable: float | None
     found: CrossedMean
 
 
@@ -141,7 +141,7 @@ def verdict_table(given: Sequence[Verdict], title: str, more: Mapping[str, Mappi
             f"{100 * verdict.mean:+.2f}",
             f"{100 * verdict.low:+.2f} to {100 * verdict.high:+.2f}",
             f"{verdict.adjusted:.3f}",
-            f"{100 * verdict.detectable:.2f}",
+            "" if verdict.detectable is None else f"{100 * verdict.detectable:.2f}",
             verdict.called,
         )
     return table

@@ -42,10 +42,11 @@ def report_verdicts(
     given = verdicts(enough, pretrainings=pretrainings)
     run.figure("verdicts", plot_verdicts(given, title))
     run.print(verdict_table(given, title, more))
-    typical = 100 * float(np.median([each.detectable for each in given]))
+    known = [each.detectable for each in given if each.detectable is not None]
+    power = f"{100 * float(np.median(known)):.2f} points (median, with probability 80 %)" if known else "nothing"
     kinds = "seeds and test items" if pretrainings == 1 else f"seeds, {pretrainings} pretrainings and test items"
     run.note(
         f"verdicts on {title}, {count_calls(given)}; {kinds} count as random, false discovery rate "
-        f"5 %; so many seeds could have detected {typical:.2f} points (median, with probability 80 %)"
+        f"5 %; so many seeds could have detected {power}"
     )
     return given

@@ -94,6 +94,30 @@ class NanGuard(keras.callbacks.Callback):
         self.model.stop_training = True
 
 
+_LESS = r"loss|error|mae|mse|rmse|mape|eer|entropy|crossentropy|perplexity|divergence|hinge|distance|unexplained"
+_MORE = (
+    r"acc|accuracy|auc|precision|recall|rank\d*|tar@.*|tpir@.*|f1|fbeta|score|iou|io|u|r2|kappa|cosine|similarity|"
+    r"specificity|sensitivity|map|ndcg|psnr|ssim|bleu"
+)
+
+
+def direction_of(monitor: str) -> Literal["min", "max"]:
+    """Say whether more ("max") or less ("min") of a metric is better, by the words in its name.
+
+    Words of losses win: `ranking_loss` is a loss.
+
+    Raises
+    ------
+    ValueError
+        If the name does not tell.
+    """
+    words = re.split(r"[_\s/-]+", monitor.lower())
+    for pattern, direction in ((_LESS, "min"), (_MORE, "max")):
+        if any(re.fullmatch(pattern, word) for word in words):
+            return direction  # type: ignore[return-value]
+    raise ValueError(f"monitor is {monitor!r}: its name does not say whether more is better; give mode='max' or 'min'")
+
+
 class BestWeights(keras.callbacks.Callback):
     """Put back the weights of the best epoch when training ends, and stop early if `patience` is
     given.
@@ -103,8 +127,7 @@ class BestWeights(keras.callbacks.Callback):
     monitor : str
         A name in the epoch's logs, such as `val_loss` or `val_accuracy`.
     mode : {"auto", "min", "max"}
-        Which direction is better; auto: more is better for accuracies, AUC, precision, recall and
-        rank-1.
+        Which direction is better; auto: by the name, see `direction_of`.
     patience : int, optional
         Stop after this many epochs in a row that were not better.
 
@@ -117,7 +140,8 @@ class BestWeights(keras.callbacks.Callback):
     Raises
     ------
     ValueError
-        For bad arguments; at an epoch's end if the logs have no `monitor`, naming those that exist.
+        For bad arguments, or a name that does not tell the direction; at an epoch's end if the logs have no
+        `monitor`, naming those that exist.
     """
 
     def __init__(
@@ -131,9 +155,8 @@ class BestWeights(keras.callbacks.Callback):
             raise ValueError(f"mode is {mode!r}; valid: min, max, auto")
         if patience is not None and (isinstance(patience, bool) or patience < 1):
             raise ValueError(f"patience is {patience!r}; valid: None or an integer >= 1")
-        growing = re.search(r"acc|auc|precision|recall|rank|tar@", monitor) is not None
         self.monitor = monitor
-        self.mode = mode if mode != "auto" else ("max" if growing else "min")
+        self.mode = direction_of(monitor) if mode == "auto" else mode
         self.patience = patience
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -156,7 +179,8 @@ class BestWeights(keras.callbacks.Callback):
             self._weights = self.model.get_weights()
             return
         self._waited += 1
-        if self.patience is not None and self._waited >= self.patience:
+        # Where another callback has stopped training already, it was not patience that ended it.
+        if self.patience is not None and self._waited >= self.patience and not self.model.stop_training:
             self.stopped_epoch = epoch + 1
             self.model.stop_training = True
 
@@ -232,6 +256,8 @@ class WeightAverage(keras.callbacks.Callback):
     def _swap_in(self) -> None:
         if getattr(self, "_average", None) is None or self._raw is not None:
             return
+        if not all(bool(tf.reduce_all(tf.math.is_finite(a))) for a in self._average if a.dtype.is_floating):
+            return  # training diverged, and `NanGuard` has put good weights back
         self._raw = [tf.identity(weight) for weight in self._weights]
         for weight, average in zip(self._weights, self._average, strict=True):
             weight.assign(average)

@@ -70,6 +70,39 @@ def as_dataset(
     return indices.batch(batch_size).map(gather, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
+def check_labels(labels: Any, num_outputs: int, loss: str) -> None:
+    """Refuse labels with which Keras' loss would train on nonsense, or stop inside TensorFlow.
+
+    Parameters
+    ----------
+    labels : array
+        Anything else (None, a dict, several outputs' labels) is not looked at.
+    num_outputs : int
+        Of the head.
+    loss : str
+        `binary_crossentropy` (labels from 0 to 1), `sparse_categorical_crossentropy` (whole numbers from 0 on) or
+        `categorical_crossentropy` (one row of numbers from 0 to 1 each).
+
+    Raises
+    ------
+    ValueError
+        That says what the labels are and what the head takes.
+    """
+    if not isinstance(labels, (np.ndarray, list, tf.Tensor)):
+        return
+    found = np.asarray(labels)
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"labels are {found.dtype.name if found.dtype.kind != 'U' else 'text'}; give their numbers")
+    low, high = found.min(), found.max()
+    if loss == "sparse_categorical_crossentropy":
+        whole = found.dtype.kind != "f" or (found == np.floor(found)).all()
+        if not whole or low < 0 or high >= num_outputs:
+            said = f"labels run from {low} to {high}" + ("" if whole else ", not all of them whole")
+            raise ValueError(f"{said}; the head takes whole numbers 0..{num_outputs - 1}")
+    elif not (low >= 0 and high <= 1):
+        raise ValueError(f"labels run from {low} to {high}; a head with {loss} takes numbers from 0 to 1")
+
+
 def _as_arrays(data: Any) -> Any:
     """Nested tuples and dicts of arrays, the outer tuple being Keras' `(x, y)` or `(x, y,
     sample_weight)`.

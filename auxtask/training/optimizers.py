@@ -124,6 +124,12 @@ class GroupRates(keras.optimizers.Optimizer):
         if old is not None:
             variable.assign(old + tf.cast(scale, variable.dtype) * (variable - old))
 
+    def hand_over(self) -> None:
+        """Leave the wrapped optimizer, with its step count (and averages of weights), fit to go on by itself."""
+        self.optimizer.iterations.assign(self.iterations)
+        if self.optimizer.use_ema and getattr(self, "_built", False):
+            self.optimizer._model_variables_moving_average = self._model_variables_moving_average
+
     def thaw(self, variables: Iterable[Any]) -> None:
         """Let these variables start afresh: step count 0 and slots as new.
 
@@ -204,7 +210,7 @@ class GroupRates(keras.optimizers.Optimizer):
 
 def check_rate(learning_rate: Any) -> None:
     """Raise ValueError unless the learning rate is a finite number > 0."""
-    number = isinstance(learning_rate, (int, float)) and not isinstance(learning_rate, bool)
+    number = isinstance(learning_rate, (int, float, np.number)) and not isinstance(learning_rate, bool)
     if not number or not (math.isfinite(learning_rate) and learning_rate > 0):
         raise ValueError(f"learning_rate is {learning_rate!r}; valid: a finite number > 0 or a Keras schedule")
 

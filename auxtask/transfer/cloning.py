@@ -63,8 +63,8 @@ def reuse(
         A new head, as in `add_head`. A layer is copied too,
         with the weights that it has already.
     init : {"copy", "random"}
-        Copied weights, or the same architecture untrained, the baseline. Statistics of Normalization
-        layers are copied in both cases: they are preprocessing, not learned.
+        Copied weights, or the same architecture untrained, the baseline. What preprocessing layers were adapted to
+        (statistics of Normalization, vocabularies) is copied in both cases: it is not learned.
     seed : int, optional
         Makes the new weights (of Keras' own initialisers) repeatable, and with init="random" others than another
         seed's, whatever seeds the source's initialisers have; other random states are left as they were.
@@ -94,6 +94,7 @@ def reuse(
         else:
             _copy_preprocessing(model, new)
         finish_states(new)
+        _refuse_shared(model, new)
         keep_groups_of(model, new)
         return new if head is None else _with_head(new, head, init)
 
@@ -118,17 +119,28 @@ def _wanted(model: Any, graph: Graph, found: list[Segment], upto: str | int | No
     return [cut.tensor]
 
 
+def _refuse_shared(model: Any, new: Any) -> None:
+    """Raise if a layer's config hands its live sub-layer on: training the copy would train the source."""
+    theirs = {id(weight) for weight in model.weights}
+    for layer in new.layers:
+        if any(id(weight) in theirs for weight in layer.weights):
+            raise ValueError(
+                f"layer {layer.name!r} ({type(layer).__name__}) cannot be copied: its get_config gives a live layer, "
+                "which the copy would share; serialise it there, and make it anew in from_config"
+            )
+
+
 def _copy_preprocessing(model: Any, new: Any) -> None:
-    """Give the new model's Normalization layers the statistics of the old ones."""
+    """Give the new model's preprocessing layers (Normalization, Discretization) what the old ones were adapted to."""
     theirs = leaves_of_calls(read_graph(model).calls)
     for path, layer in leaves_of_calls(read_graph(new).calls).items():
-        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+        if isinstance(layer, (keras.layers.Normalization, keras.layers.Discretization)) and layer.weights:
             layer.set_weights(theirs[path].get_weights())
 
 
 def _with_head(model: Any, head: int | Any, init: str) -> Any:
     """Add a head that shares nothing with the layer given, so that one layer can serve many models."""
-    if isinstance(head, int):
+    if not isinstance(head, keras.layers.Layer):
         return add_head(model, head)
     copy = LayerCopier()(head)
     new = add_head(model, copy)
@@ -177,6 +189,8 @@ def _fresh_copy(layer: Any, drop_seeds: bool) -> Any:
         config = dict(layer.get_config())
         if "trainable" in config:
             config["trainable"] = True
+        if hasattr(layer, "get_vocabulary") and (words := _vocabulary(layer)):
+            config["vocabulary"] = words  # an adapted one is not in the config
         with keras.utils.custom_object_scope(_live_objects(layer)):
             copy = type(layer).from_config(_without_start_seeds(config) if drop_seeds else config)
         copy.trainable = True  # also of layers inside, such as a wrapper's
@@ -188,6 +202,13 @@ def _fresh_copy(layer: Any, drop_seeds: bool) -> Any:
         ) from error
     copy._name = layer.name  # a get_config that forgets the name must not change the object path
     return copy
+
+
+def _vocabulary(layer: Any) -> list[Any]:
+    """Give the words of a lookup layer as its `from_config` takes them."""
+    if getattr(layer, "output_mode", getattr(layer, "_output_mode", "")) == "tf_idf":
+        raise ValueError("inverse document frequencies are not copied; use another output_mode")
+    return list(layer.get_vocabulary(include_special_tokens=False))
 
 
 def _without_start_seeds(config: Any, key: str = "") -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from auxtask.framework import keras, tf
 from auxtask.training.callbacks import BestWeights, NanGuard
-from auxtask.training.inputs import as_dataset
+from auxtask.training.inputs import as_dataset, check_labels
 from auxtask.training.optimizers import GroupRates
 from auxtask.transfer.freezing import freeze, groups_upto, unfreeze
 from auxtask.transfer.groups import group_variables, layer_groups
@@ -47,7 +47,7 @@ def fine_tune(
     loss: Any = None,
     metrics: Any = None,
     optimizer: Any = None,
-    callbacks: Iterable[Any] = (),
+    callbacks: Iterable[Any] | None = None,
     batch_size: int = 32,
     seed: int = 0,
     verbose: Any = 0,
@@ -73,7 +73,7 @@ def fine_tune(
         None: accuracy. `[]`: only the loss.
     optimizer : keras.optimizers.Optimizer | str, optional
         None: Adam. A fresh copy is used, with the phases' learning rates; yours stays untouched.
-    callbacks : iterable of keras.callbacks.Callback
+    callbacks : iterable of keras.callbacks.Callback, optional
         Given to every phase's `fit`, after a `NanGuard`.
     batch_size : int
         For arrays.
@@ -90,25 +90,31 @@ def fine_tune(
     """
     plan = _as_plan(plan, model)
     _check_phases(plan, model)
+    labels = train[1] if isinstance(train, tuple) and len(train) > 1 else None
     train = _finite(as_dataset(train, batch_size, shuffle=True, seed=seed))
     if validation_data is not None:
         validation_data = as_dataset(validation_data, batch_size)
-    if metrics is None:
-        metrics = ["accuracy" if loss is not None else _accuracy_of(model, _loss_of(model, train))]
-    loss = _loss_of(model, train) if loss is None else loss
-    rates = GroupRates(_fresh(optimizer))
-    tf.random.set_seed(seed)
-    model.compile(optimizer=rates, loss=loss, metrics=metrics)
     result = FineTuning(model, [], Ledger())
-    callbacks = list(callbacks)
-    try:
-        for phase in plan.phases:
-            if not _run_phase(phase, result, rates, train, validation_data, callbacks, verbose):
-                break
-    finally:
-        # The plain optimizer, with its slots, keeps saved files free of our classes.
-        rates.optimizer.iterations.assign(rates.iterations)
-        model.compile(optimizer=rates.optimizer, loss=loss, metrics=metrics)
+    callbacks = list(callbacks or ())
+    with model.distribute_strategy.scope():  # a model made in a strategy's scope takes only what is made there too
+        if metrics is None:
+            metrics = ["accuracy" if loss is not None else _accuracy_of(model, _loss_of(model, train))]
+        if loss is None:
+            loss = _loss_of(model, train)
+            check_labels(labels, model.outputs[0].shape[-1], loss)
+        rates = GroupRates(_fresh(optimizer))
+        tf.random.set_seed(seed)
+        _forget_counts(metrics)
+        model.compile(optimizer=rates, loss=loss, metrics=metrics)
+        try:
+            for phase in plan.phases:
+                if not _run_phase(phase, result, rates, train, validation_data, callbacks, verbose):
+                    break
+        finally:
+            # The plain optimizer, with its slots, keeps saved files free of our classes.
+            rates.hand_over()
+            _forget_counts(metrics)
+            model.compile(optimizer=rates.optimizer, loss=loss, metrics=metrics)
     return result
 
 
@@ -128,7 +134,7 @@ def _run_phase(
     result.ledger.snapshot(model)
     monitor = phase.monitor or ("loss" if validation_data is None else "val_loss")
     keep_best = phase.patience is not None or phase.monitor is not None
-    best = BestWeights(monitor, patience=phase.patience) if keep_best else None
+    best = BestWeights(monitor, phase.mode, phase.patience) if keep_best else None
     done = result.history[-1]["epoch"] if result.history else 0
     rows = _Rows(phase.name, result.history)
     ours = [rows] if best is None else [best, rows]
@@ -179,6 +185,13 @@ def _scales(model: Any, layer_decay: float) -> list[tuple[Any, float]]:
         for position, name in enumerate(names)
         for variable in by_group[name]
     ]
+
+
+def _forget_counts(metrics: Any) -> None:
+    """Reset metric objects: Keras' next `fit` or `evaluate` would go on counting in its first epoch."""
+    for metric in tf.nest.flatten(metrics):
+        if hasattr(metric, "reset_state"):
+            metric.reset_state()
 
 
 def _as_plan(plan: Any, model: Any) -> Plan:

@@ -8,6 +8,7 @@ layer name would be.
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -140,6 +141,11 @@ class Graph:
         return found
 
 
+def variables_of(layer: Any) -> list[Any]:
+    """The layer's weights, without what lookup layers list among them: a table of words is no variable."""
+    return [weight for weight in layer.weights if isinstance(weight, tf.Variable)]
+
+
 def is_searchable(layer: Any) -> bool:
     """Whether `layer` is a model whose own graph says what it computes (Sequential or Functional)."""
     return (
@@ -245,7 +251,14 @@ def _read_scope(scope: Scope, counts: Counter[int], calls: list[Call], symbols: 
         outputs = tf.nest.flatten(node.outputs)
         if not node.is_input and is_searchable(node.layer) and counts[id(node.layer)] == 1:
             inner = Scope(node.layer, path, node)
-            inner.known = dict(zip(map(id, node.layer.inputs), inputs, strict=True))
+            # A dict's tensors arrive sorted by key (and may be more than are used), not in the model's own order.
+            given = node.call_args[0] if node.call_args else node.call_kwargs["inputs"]
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Input dict contained keys")  # said when it was called
+                passed = node.layer._flatten_to_reference_inputs(given)
+            inner.known = {
+                id(own): scope.known[id(tensor)] for own, tensor in zip(node.layer.inputs, passed, strict=True)
+            }
             _read_scope(inner, counts, calls, symbols)
             scope.items.append(inner)
             made = [inner.known[id(t)] for t in node.layer.outputs]

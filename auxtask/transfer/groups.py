@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from auxtask.framework import tf
-from auxtask.transfer.graph import Graph, closest, read_graph
+from auxtask.transfer.graph import Graph, closest, read_graph, variables_of
 from auxtask.transfer.grouping import Segment, keep_groups, leaves_of_calls, segments
 
 
@@ -166,7 +166,7 @@ def group_variables(model: Any) -> dict[str, list[tf.Variable]]:
     seen: set[int] = set()
     found: dict[str, list[tf.Variable]] = {}
     for group in groups:
-        weights = {id(w): w for path in group.layers for w in leaves[path].weights}
+        weights = {id(w): w for path in group.layers for w in variables_of(leaves[path])}
         found[group.name] = [w for key, w in weights.items() if key not in seen]
         seen.update(weights)
     return found
@@ -177,7 +177,7 @@ def _describe(model: Any, graph: Graph, found: Sequence[Segment]) -> LayerGroups
     groups = []
     for depth, (name, calls, end) in enumerate(found, start=1):
         leaves = leaves_of_calls(calls)
-        weights = {id(w): w for leaf in leaves.values() for w in leaf.weights}
+        weights = {id(w): w for leaf in leaves.values() for w in variables_of(leaf)}
         new = [w for key, w in weights.items() if key not in counted]
         counted.update(weights)
         shapes = [_shape(graph.symbol(t)) for t in ([end.tensor] if end else graph.outputs)]

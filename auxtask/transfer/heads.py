@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from auxtask.framework import keras
 from auxtask.transfer.graph import read_graph, require_graph
 from auxtask.transfer.grouping import HEAD, keep_groups, leaves_of_calls, segments
@@ -54,7 +56,7 @@ def add_head(model: Any, head: int | Any, name: str = HEAD) -> Any:
             "reuse(model, upto=...)"
         )
     taken = {layer.name for layer in model.layers}
-    added = _classifier(model, head, name, taken) if isinstance(head, int) else [head]
+    added = [head] if isinstance(head, keras.layers.Layer) else _classifier(model, int(head), name, taken)
     for layer in added:
         if layer.name in taken:
             raise ValueError(f"head: {model.name} has a layer named {layer.name!r} already, give the head another name")
@@ -73,7 +75,7 @@ def check_head(head: Any) -> None:
     """Raise a ValueError unless `head` is a number of classes or a layer."""
     if isinstance(head, keras.layers.Layer):
         return
-    if isinstance(head, bool) or not isinstance(head, int) or head < 1:
+    if isinstance(head, bool) or not isinstance(head, (int, np.integer)) or head < 1:
         raise ValueError(
             f"head: expected a number of classes (1: sigmoid, more: softmax) or a tf_keras layer, got {head!r}"
         )

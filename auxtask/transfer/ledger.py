@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from auxtask.framework import tf
 from auxtask.transfer.freezing import in_inference_mode
 from auxtask.transfer.groups import layer_groups, layers_of
 
@@ -125,10 +126,11 @@ def _entries(model: Any) -> list[_Entry]:
                 # training mode.
                 live = part.trainable and not in_inference_mode(part)
                 for variable in [*part._trainable_weights, *part._non_trainable_weights]:
-                    if id(variable) in seen:
+                    if id(variable) in seen or not isinstance(variable, tf.Variable):
                         continue
                     seen.add(id(variable))
-                    moves = id(variable) in trained or (live and not variable.trainable)
+                    # Of a variable that a thawed layer trains too, this (frozen) layer says that it must not move.
+                    moves = (part.trainable and id(variable) in trained) or (live and not variable.trainable)
                     name = f"{path}/{variable.name.split('/')[-1].removesuffix(':0')}"
                     digest = _digest(variable.numpy())
                     entries.append(_Entry(group.name, name, int(np.prod(variable.shape)), digest, not moves))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import difflib
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+
+from auxtask.training.callbacks import direction_of
 from auxtask.training.optimizers import Schedule, check_rate
 from auxtask.transfer.freezing import BatchNormMode, check_batchnorm
 
@@ -35,6 +38,8 @@ class Phase:
     monitor : str, optional
         What "better" means, a name in the logs; without `patience` it only picks the weights to
         restore. Default with `patience`: `val_loss`, or `loss` without validation data.
+    mode : {"auto", "min", "max"}
+        Which direction of `monitor` is better; auto: by its name.
     name : str
         Shown in the history and the ledger; default `phase1`, `phase2`, ...
 
@@ -52,6 +57,7 @@ class Phase:
     patience: int | None = None
     monitor: str | None = None
     name: str = ""
+    mode: Literal["auto", "min", "max"] = "auto"
 
     def __post_init__(self) -> None:
         """Check every argument."""
@@ -64,6 +70,10 @@ class Phase:
         check_batchnorm(self.batchnorm)
         if self.patience is not None:
             _check_count("patience", self.patience)
+        if self.mode not in ("auto", "min", "max"):
+            raise ValueError(f"mode is {self.mode!r}; valid: auto, min, max")
+        if self.monitor is not None and self.mode == "auto":
+            direction_of(self.monitor)
         upto = self.frozen_upto
         if isinstance(upto, bool) or not (upto is None or isinstance(upto, (str, int))):
             raise ValueError(f"frozen_upto is {upto!r}; valid: None, 'backbone', a group's name or a count of groups")
@@ -186,5 +196,5 @@ PLAN_NAMES = ("scratch", "probe", "full", "probe_then_tune", "gradual")
 
 
 def _check_count(argument: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{argument} is {value!r}; valid: an integer >= 1")

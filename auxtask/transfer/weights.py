@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from auxtask.framework import tf
-from auxtask.transfer.graph import read_graph
+from auxtask.transfer.graph import read_graph, variables_of
 from auxtask.transfer.grouping import leaves_of_calls
 
 
@@ -27,9 +27,9 @@ def weights_by_path(model: Any) -> dict[str, tf.Variable]:
     found: dict[str, tf.Variable] = {}
     for path, layer in leaves_of_calls(read_graph(model).calls).items():
         own = layer_weights(layer)
-        lost = {id(w): w for w in layer.weights}.keys() - {id(w) for w in own.values()}
+        lost = {id(w): w for w in variables_of(layer)}.keys() - {id(w) for w in own.values()}
         if lost:
-            names = ", ".join(w.name for w in layer.weights if id(w) in lost)
+            names = ", ".join(w.name for w in variables_of(layer) if id(w) in lost)
             raise ValueError(
                 f"layer {path!r} holds weights that no attribute leads to ({names}): keep each in an attribute of its "
                 "own, and give weights made by add_weight different names"
@@ -40,7 +40,7 @@ def weights_by_path(model: Any) -> dict[str, tf.Variable]:
 
 def layer_weights(layer: Any) -> dict[str, tf.Variable]:
     """The layer's weights with the attributes that lead to them, as TensorFlow's checkpoints walk them."""
-    weights = {id(weight): weight for weight in layer.weights}
+    weights = {id(weight): weight for weight in variables_of(layer)}
     found: dict[str, tf.Variable] = {}
     seen = {id(layer)}
     level = [("", layer)]

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from auxtask.data.faces import FaceData
 from auxtask.data.images import read_photo
@@ -135,6 +136,27 @@ def test_a_copy_of_a_persons_own_photo_is_left_out(make_folder) -> None:
     shutil.copy(folder / "Ann" / "02.jpg", folder / "Ann" / "copy.jpg")
     data = FaceData.from_folder(folder)
     assert data.counts.tolist() == [2, 2] and "1 copies" in data.notes[0]
+
+
+def test_a_photo_saved_again_in_another_file_is_a_copy_too(make_folder) -> None:
+    folder = make_folder(Ann=2, Bo=2)
+    with Image.open(folder / "Ann" / "02.jpg") as photo:
+        photo.save(folder / "Ann" / "again.png")
+    data = FaceData.from_folder(folder)
+    assert data.counts.tolist() == [2, 2] and "1 copies" in data.notes[0]
+    with Image.open(folder / "Ann" / "02.jpg") as photo:
+        photo.save(folder / "Bo" / "again.png")
+    with pytest.raises(ValueError, match="two people's names, 'Ann' and 'Bo'"):
+        FaceData.from_folder(folder)
+
+
+def test_photos_beside_and_below_the_folders_of_people_are_counted(make_folder) -> None:
+    folder = make_folder(Ann=2, Bo=2)
+    (folder / "Ann" / "more").mkdir()
+    shutil.copy(folder / "Ann" / "01.jpg", folder / "Ann" / "more" / "1.jpg")
+    shutil.copy(folder / "Bo" / "01.jpg", folder / "loose.jpg")
+    data = FaceData.from_folder(folder)
+    assert data.num_photos == 4 and any("2 photos passed over, which do not lie in" in note for note in data.notes)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,12 @@ def test_grey_and_transparent_photos_become_rgb(shape: tuple[int, ...]) -> None:
     assert read_photo(png_bytes(np.full(shape, 99, np.uint8)), 16).shape == (16, 16, 3)
 
 
+def test_16_bits_of_a_ppm_keep_their_brightness() -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (16, 16), np.uint16)
+    found = read_photo(b"P5 16 16 65535\n" + pixels.astype(">u2").tobytes(), 16)
+    np.testing.assert_array_equal(found[..., 0], pixels >> 8)
+
+
 def test_16_bits_keep_their_brightness() -> None:
     pixels = np.random.default_rng(0).integers(0, 65536, (16, 16), np.uint16)
     np.testing.assert_array_equal(read_photo(png_bytes(pixels), 16)[..., 1], pixels // 256)

@@ -107,7 +107,7 @@ def test_mistakes_are_pairs_with_verdicts() -> None:
     assert [axes.get_title() for axes in shown] == [f"taken for {i}" for i in range(5)]
     assert shown[0].images[0].get_array().shape == (32, 66, 3)
     grey = figures.plot_mistakes(photos[:1, ..., :1], photos[:1, ..., :1], ["one"]).axes[0].images[0]
-    assert grey.get_array().shape == (32, 66, 1) and grey.get_clim() == (0, 255)  # grey levels as they are
+    assert grey.get_array().shape == (32, 66) and grey.get_clim() == (0, 255)  # grey levels as they are
     with pytest.raises(ValueError, match="5 left, 4 right"):
         figures.plot_mistakes(photos, photos[:4], ["x"] * 5)
 

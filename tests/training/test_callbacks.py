@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from auxtask.framework import keras, tf
-from auxtask.training.callbacks import BestWeights, NanGuard, WeightAverage
+from auxtask.training.callbacks import BestWeights, Diverged, NanGuard, WeightAverage
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(32, 3)).astype("float32")
@@ -163,3 +163,29 @@ def test_a_weight_that_does_not_move_is_averaged_to_the_bit():
     before = model.layers[0].get_weights()
     fit(model, [WeightAverage(0.9)])
     assert same(model.layers[0].get_weights(), before)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "direction"),
+    [
+        ("val_f1_score", "max"), ("val_mean_io_u", "max"), ("val_r2_score", "max"), ("val_cosine_similarity", "max"),
+        ("val_account_loss", "min"), ("val_ranking_loss", "min"), ("val_root_mean_squared_error", "min"),
+    ],
+)  # fmt: skip
+def test_words_of_a_metrics_name_tell_its_direction(monitor: str, direction: str) -> None:
+    assert BestWeights(monitor).mode == direction
+
+
+def test_a_name_that_tells_no_direction_is_refused() -> None:
+    with pytest.raises(ValueError, match="'val_goodness': its name does not say"):
+        BestWeights("val_goodness")
+    assert BestWeights("val_goodness", mode="max").mode == "max"
+
+
+def test_averages_of_diverged_weights_do_not_replace_the_good_ones() -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(1e38), "mse")
+    x = np.ones((64, 2), "float32")
+    with pytest.raises(Diverged):
+        model.fit(x, x[:, :1], epochs=3, callbacks=[NanGuard(), WeightAverage()], verbose=0)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
