@@ -40,7 +40,7 @@ def test_without_data_the_recipe_takes_digits_and_says_so(no_data, capsys) -> No
         (["pair=8"], "name two of 0, 1"),
         (["pair=8,8"], "8 stands there twice"),
         (["pair=sandal,shirt", "dataset=digits"], "no class 'sandal'"),
-        (["labels=4000"], "labels=4000: at most 208 can be drawn"),
+        (["labels=4000"], "labels=4000: at most 210 can be drawn"),
         (["labels=2"], "at least 4"),
         (["seeds=0"], "seeds=0"),
         (["a_seeds=-1"], "a_seeds=-1"),

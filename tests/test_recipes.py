@@ -398,7 +398,7 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
         (40, ("happy",), [], "the labels are all the same (happy)"),
         (0, ("happy", "sad"), [], "mine.csv"),
         (40, ("happy", "sad"), ["source=reuse", "model=./no-such-folder"], "no-such-folder"),
-        (40, ("happy", "sad", "odd"), ["labels=20,31"], "labels=31: at most 30 can be drawn in equal numbers"),
+        (40, ("happy", "sad", "odd"), ["labels=20,31"], "labels=20: at most 15 can be drawn in equal numbers"),
         (40, ("happy", "sad"), ["per_class=11", "labels="], "per_class=11: at most 10 can be drawn"),
         (40, ("happy", "sad"), ["dataset=imdb", "path=", *OWN_COLUMNS], "--data-root"),
         (40, ("happy", "sad"), ["dataset=someone/reviews", "path=", *OWN_COLUMNS], "dataset=hub path=OWNER/NAME"),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,15 +71,15 @@ def as_dataset(
     return indices.batch(batch_size).map(gather, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def check_labels(labels: Any, num_outputs: int, loss: str) -> None:
+def check_labels(labels: Any, output_shape: Sequence[int | None], loss: str) -> None:
     """Refuse labels with which Keras' loss would train on nonsense, or stop inside TensorFlow.
 
     Parameters
     ----------
     labels : array
         Anything else (None, a dict, several outputs' labels) is not looked at.
-    num_outputs : int
-        Of the head.
+    output_shape : sequence of int or None
+        Of the head, the batch's axis included.
     loss : str
         `binary_crossentropy` (labels from 0 to 1), `sparse_categorical_crossentropy` (whole numbers from 0 on) or
         `categorical_crossentropy` (one row of numbers from 0 to 1 each).
@@ -93,12 +94,14 @@ def check_labels(labels: Any, num_outputs: int, loss: str) -> None:
     found = np.asarray(labels)
     if found.dtype.kind not in "biuf":
         raise ValueError(f"labels are {found.dtype.name if found.dtype.kind != 'U' else 'text'}; give their numbers")
-    low, high = found.min(), found.max()
+    low, high, num_outputs = found.min(), found.max(), output_shape[-1]
     if loss == "sparse_categorical_crossentropy":
+        if found.ndim == len(output_shape) and found.shape[-1] != 1:
+            raise ValueError(f"labels are rows of {found.shape[-1]} numbers; the head has {num_outputs} outputs")
         whole = found.dtype.kind != "f" or (found == np.floor(found)).all()
-        if not whole or low < 0 or high >= num_outputs:
+        if not whole or low < 0 or high >= (num_outputs or math.inf):
             said = f"labels run from {low} to {high}" + ("" if whole else ", not all of them whole")
-            raise ValueError(f"{said}; the head takes whole numbers 0..{num_outputs - 1}")
+            raise ValueError(f"{said}; the head takes whole numbers below {num_outputs}, from 0 on")
     elif not (low >= 0 and high <= 1):
         raise ValueError(f"labels run from {low} to {high}; a head with {loss} takes numbers from 0 to 1")
 

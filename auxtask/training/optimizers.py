@@ -124,6 +124,12 @@ class GroupRates(keras.optimizers.Optimizer):
         if old is not None:
             variable.assign(old + tf.cast(scale, variable.dtype) * (variable - old))
 
+    def _create_iteration_variable(self) -> None:
+        # Under a name of its own: HDF5 files (a checkpoint during a fit) keep variables by name.
+        with tf.init_scope():
+            self._iterations = tf.Variable(0, name="steps_in_all", dtype=tf.int64, trainable=False)
+        self._variables.append(self._iterations)
+
     def hand_over(self) -> None:
         """Leave the wrapped optimizer, with its step count (and averages of weights), fit to go on by itself."""
         self.optimizer.iterations.assign(self.iterations)

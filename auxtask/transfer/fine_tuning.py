@@ -101,7 +101,7 @@ def fine_tune(
             metrics = ["accuracy" if loss is not None else _accuracy_of(model, _loss_of(model, train))]
         if loss is None:
             loss = _loss_of(model, train)
-            check_labels(labels, model.outputs[0].shape[-1], loss)
+            check_labels(labels, model.outputs[0].shape, loss)
         rates = GroupRates(_fresh(optimizer))
         tf.random.set_seed(seed)
         _forget_counts(metrics)

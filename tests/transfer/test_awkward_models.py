@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -161,9 +163,10 @@ def test_a_metric_object_starts_anew_in_every_training() -> None:
     [
         (1, 2 * (Y > 0) - 1, "labels run from -1 to 1; a head with binary_crossentropy takes numbers from 0 to 1"),
         (1, Y, "labels run from 0 to 2"),
-        (3, Y + 1, "labels run from 1 to 3; the head takes whole numbers 0..2"),
+        (3, Y + 1, "labels run from 1 to 3; the head takes whole numbers below 3, from 0 on"),
         (3, Y - 1, "labels run from -1 to 1"),
         (3, Y / 2, "not all of them whole"),
+        (3, np.eye(4)[Y], "labels are rows of 4 numbers; the head has 3 outputs"),
         (3, np.array(["a", "b", "c"])[Y], "labels are text; give their numbers"),
     ],
 )
@@ -182,6 +185,13 @@ def test_averages_of_weights_go_on_after_fine_tuning() -> None:
     model = net()
     at.fine_tune(model, (X, Y), plan=at.Plan.full(1), optimizer=keras.optimizers.Adam(use_ema=True))
     assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"]).all()
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
+def test_a_checkpoint_in_hdf5_can_be_kept_while_tuning(tmp_path: Path) -> None:
+    model, file = net(), tmp_path / "kept.h5"
+    at.fine_tune(model, (X, Y), plan=at.Plan.full(1), callbacks=[keras.callbacks.ModelCheckpoint(str(file))])
+    np.testing.assert_array_equal(at.load(file)(X), model(X))
 
 
 def test_a_model_made_for_several_devices_is_tuned_there() -> None:
