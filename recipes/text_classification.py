@@ -180,7 +180,7 @@ def main(config: Config, run: at.Run) -> None:
     if not results.picks:
         return run.note("no model/ is kept: with chosen among arms= there is one")
     with run.stage("model"):
-        most = max(target.budgets)
+        most = max(results.picks)
         items = np.unique([comparison.drawn(most, draw) for draw in range(draws_of(config))])
         arm = Counter(results.picks[most]).most_common(1)[0][0]
         run.note(f"model/: {arm}, refitted on the {len(items)} texts labelled in the draws of {most}")

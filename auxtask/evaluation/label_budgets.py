@@ -19,7 +19,7 @@ def label_budgets(
     least: int = 1,
     option: str = "labels",
 ) -> tuple[int, ...]:
-    """Give the numbers of labels at which arms are compared.
+    """Give the numbers of labels at which arms are compared, the smallest first.
 
     Parameters
     ----------
@@ -54,4 +54,4 @@ def label_budgets(
         if budget < fewest:
             raise ValueError(f"{option}={budget}: too few for {len(names)} classes, of which at least {least} of each "
                              f"are needed: {fewest} or more")  # fmt: skip
-    return tuple(asked) or tuple(budget for budget in usual if fewest <= budget <= most) or (most,)
+    return tuple(sorted(asked)) or tuple(budget for budget in usual if fewest <= budget <= most) or (most,)

@@ -167,15 +167,14 @@ class Results:
         said: dict[str, list[str]] = {"gained": [], "lost": [], "open": []}
         for budget, (mean, low, high) in found.items():
             kind = "open" if low is None or high is None or low <= 0 <= high else "gained" if low > 0 else "lost"
-            said[kind].append(self._gain(budget, mean, low, high))
+            said[kind].append(self._gain(budget, mean, low, high, joint=len(rows) > 1))
         # Of the chosen arm, not of pretraining: it may be one that has none, such as pixels.
         parts = [f"{kind} {'; '.join(said[kind])}" for kind in ("gained", "lost") if said[kind]]
         sentence = f"Over {baseline} the chosen arm {', and '.join(parts)}" if parts else ""
         if said["open"]:
             opening = f"no gain or loss is shown {'elsewhere' if parts else f'over {baseline}'}"
             sentence += ("; " if parts else "") + f"{opening}: {'; '.join(said['open'])}"
-        ending = ". These intervals hold together." if len(rows) > 1 and self._most_draws() > 1 else "."
-        return sentence[:1].upper() + sentence[1:] + ending
+        return sentence[:1].upper() + sentence[1:] + "."
 
     def mistakes(self, arm: str, budget: int, k: int = 12, draw: int = 0) -> list[Mistake]:
         """Give the (at most) k wrong predictions with the highest scores, in one draw.
@@ -268,6 +267,8 @@ class Results:
         if min(table.shape) < 2:
             return Interval(float(table.mean()), None, None)
         found = crossed_mean(table, self._pretrainings)
+        if found.error == 0:  # all entries are alike: of how they scatter elsewhere, nothing is known
+            return Interval(found.mean, None, None)
         return Interval(found.mean, *found.interval(level))
 
     def _make_row(
@@ -293,7 +294,8 @@ class Results:
 
     def _make_notes(self) -> list[str]:
         given = ", one pretraining" if self._pretrainings == 1 else ""
-        notes = [f"intervals: 95 % t over {self._what_is_random()}{given}"]
+        items = "; of differences over test items too" if self.baselines else ""
+        notes = [f"intervals: 95 % t over {self._what_is_random()}{given}{items}"]
         notes += [
             f"at {budget} {self.budget_unit} every draw takes the same items, so nothing shows how much depends on them"
             for budget in self.budgets
@@ -337,12 +339,13 @@ class Results:
             texts.append(_per_cent(found[0]) if found else "")
         return texts
 
-    def _gain(self, budget: int, mean: float, low: float | None, high: float | None) -> str:
+    def _gain(self, budget: int, mean: float, low: float | None, high: float | None, joint: bool) -> str:
         arms = "/".join(dict.fromkeys(self.picks[budget]))
         text = f"{100 * mean:+.1f} points of {self.metric} at {budget} {self.budget_unit}"
         if low is None or high is None:
-            return f"{text} ({arms}; one label draw, so no interval)"
-        return f"{text} ({arms}; 95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+            return f"{text} ({arms}; no interval: one label draw, or all alike)"
+        kind = "joint 95 % interval" if joint else "95 % interval"
+        return f"{text} ({arms}; {kind} {100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def _per_cent(row: dict[str, Any]) -> str:

@@ -94,28 +94,36 @@ class NanGuard(keras.callbacks.Callback):
         self.model.stop_training = True
 
 
-_LESS = r"loss|error|mae|mse|rmse|mape|eer|entropy|crossentropy|perplexity|divergence|hinge|distance|unexplained"
+_LESS = (
+    r"loss|error|mae|mse|rmse|mape|msle|eer|entropy|crossentropy|perplexity|divergence|kld|nll|hinge|poisson|cosh|"
+    r"logcosh|distance|unexplained|false"
+)
 _MORE = (
-    r"acc|accuracy|auc|precision|recall|rank\d*|tar@.*|tpir@.*|f1|fbeta|score|iou|io|u|r2|kappa|cosine|similarity|"
-    r"specificity|sensitivity|map|ndcg|psnr|ssim|bleu"
+    r"acc|accuracy|auc|precision|recall|rank|tar|tpir|f|f1|fbeta|score|iou|io|r2|kappa|similarity|specificity|"
+    r"sensitivity|map|ndcg|psnr|ssim|bleu|true"
 )
 
 
 def direction_of(monitor: str) -> Literal["min", "max"]:
-    """Say whether more ("max") or less ("min") of a metric is better, by the words in its name.
+    """Say whether more ("max") or less ("min") of a metric is better, by the last word of its name that tells.
 
-    Words of losses win: `ranking_loss` is a loss.
+    So `ranking_loss` is a loss, and `distance_accuracy` an accuracy (of an output called distance).
 
     Raises
     ------
     ValueError
         If the name does not tell.
     """
-    words = re.split(r"[_\s/-]+", monitor.lower())
-    for pattern, direction in ((_LESS, "min"), (_MORE, "max")):
-        if any(re.fullmatch(pattern, word) for word in words):
-            return direction  # type: ignore[return-value]
-    raise ValueError(f"monitor is {monitor!r}: its name does not say whether more is better; give mode='max' or 'min'")
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", monitor).lower()
+    for word in reversed(re.split(r"[_\s/-]+", spaced)):
+        if re.fullmatch(_LESS, word):
+            return "min"
+        if re.fullmatch(rf"(top\d*)?({_MORE})[\d@.]*", word):
+            return "max"
+    raise ValueError(
+        f"monitor is {monitor!r}: its name does not say whether more is better; give mode='max' or 'min', or a name "
+        "that does, such as one that ends with loss or score"
+    )
 
 
 class BestWeights(keras.callbacks.Callback):

@@ -82,7 +82,7 @@ def check_labels(labels: Any, output_shape: Sequence[int | None], loss: str) -> 
         Of the head, the batch's axis included.
     loss : str
         `binary_crossentropy` (labels from 0 to 1), `sparse_categorical_crossentropy` (whole numbers from 0 on) or
-        `categorical_crossentropy` (one row of numbers from 0 to 1 each).
+        `categorical_crossentropy` (one row of numbers from 0 on each, which may be weighted).
 
     Raises
     ------
@@ -102,7 +102,7 @@ def check_labels(labels: Any, output_shape: Sequence[int | None], loss: str) -> 
         if not whole or low < 0 or high >= (num_outputs or math.inf):
             said = f"labels run from {low} to {high}" + ("" if whole else ", not all of them whole")
             raise ValueError(f"{said}; the head takes whole numbers below {num_outputs}, from 0 on")
-    elif not (low >= 0 and high <= 1):
+    elif not (low >= 0 and (high <= 1 or (loss == "categorical_crossentropy" and np.isfinite(high)))):
         raise ValueError(f"labels run from {low} to {high}; a head with {loss} takes numbers from 0 to 1")
 
 

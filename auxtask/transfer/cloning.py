@@ -150,6 +150,9 @@ def _with_head(model: Any, head: int | Any, init: str) -> Any:
     return new
 
 
+_LOOKUPS = (keras.layers.StringLookup, keras.layers.IntegerLookup, keras.layers.TextVectorization)
+
+
 class LayerCopier:
     """Makes one untrained copy of each layer it is asked for, so that shared layers stay shared.
 
@@ -186,14 +189,11 @@ def _fresh_copy(layer: Any, drop_seeds: bool) -> Any:
         # Its config would turn the function into byte code and lose the closure.
         return _copy_lambda(layer)
     try:
-        config = dict(layer.get_config())
-        if "trainable" in config:
-            config["trainable"] = True
-        if hasattr(layer, "get_vocabulary") and (words := _vocabulary(layer)):
-            config["vocabulary"] = words  # an adapted one is not in the config
+        config = _fresh_config(dict(layer.get_config()), drop_seeds)
+        if isinstance(layer, _LOOKUPS) and not config.get("vocabulary"):  # an adapted one is not in the config
+            config["vocabulary"] = _vocabulary(layer)
         with keras.utils.custom_object_scope(_live_objects(layer)):
-            copy = type(layer).from_config(_without_start_seeds(config) if drop_seeds else config)
-        copy.trainable = True  # also of layers inside, such as a wrapper's
+            copy = type(layer).from_config(config)
     except (NotImplementedError, TypeError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
@@ -204,23 +204,27 @@ def _fresh_copy(layer: Any, drop_seeds: bool) -> Any:
     return copy
 
 
-def _vocabulary(layer: Any) -> list[Any]:
-    """Give the words of a lookup layer as its `from_config` takes them."""
+def _vocabulary(layer: Any) -> list[Any] | None:
+    """Give the words that a lookup layer was adapted to, as its `from_config` takes them; None before that."""
     if getattr(layer, "output_mode", getattr(layer, "_output_mode", "")) == "tf_idf":
         raise ValueError("inverse document frequencies are not copied; use another output_mode")
-    return list(layer.get_vocabulary(include_special_tokens=False))
+    return list(layer.get_vocabulary(include_special_tokens=False)) or None
 
 
-def _without_start_seeds(config: Any, key: str = "") -> Any:
-    """Give a layer's config in which no initialiser, at whatever depth, has a seed."""
-    if isinstance(config, keras.initializers.Initializer):
-        config = keras.initializers.serialize(config)
+def _fresh_config(config: Any, drop_seeds: bool, key: str = "") -> Any:
+    """Give a config in which every layer trains and, with `drop_seeds`, no initialiser has a seed, at any depth.
+
+    What a layer makes in its own `__init__` stands in no config: if that is fixed, it stays so.
+    """
+    if drop_seeds and isinstance(config, keras.initializers.Initializer) and "seed" in (start := config.get_config()):
+        return type(config).from_config(start | {"seed": None})
     if isinstance(config, dict):
-        if key.endswith("initializer") and "seed" in (start := config.get("config") or {}):
+        if drop_seeds and key.endswith("initializer") and "seed" in (start := config.get("config") or {}):
             return config | {"config": start | {"seed": None}}
-        return {name: _without_start_seeds(value, str(name)) for name, value in config.items()}
+        fresh = {name: _fresh_config(value, drop_seeds, str(name)) for name, value in config.items()}
+        return fresh | {"trainable": True} if "trainable" in fresh else fresh
     if isinstance(config, list):
-        return [_without_start_seeds(value, key) for value in config]
+        return [_fresh_config(value, drop_seeds, key) for value in config]
     return config
 
 

@@ -70,7 +70,8 @@ class Extraction:
             made = model_outputs
         else:
             part = self._part(scope, consumed, made)
-            mode = {name: value for name, value in scope.node.call_kwargs.items() if name == "training"}
+            mode = dict(zip(("training",), scope.node.call_args[1:], strict=False))
+            mode |= {name: value for name, value in scope.node.call_kwargs.items() if name == "training"}
             results = part(_alone([values[tensor] for tensor in consumed]), **mode)
         for tensor, value in zip(made, tf.nest.flatten(results), strict=True):
             values.setdefault(tensor, value)

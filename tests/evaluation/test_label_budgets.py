@@ -11,7 +11,7 @@ NAMES = ("cat", "dog", "hen")
 
 
 def test_what_is_asked_for_is_given() -> None:
-    assert at.label_budgets([6, 30], [9], [40, 10, 25], NAMES) == (6, 30)
+    assert at.label_budgets([30, 6], [9], [40, 10, 25], NAMES) == (6, 30)
     assert at.label_budgets([2, 10], [9], [40, 10, 25], NAMES, per_class=True) == (2, 10)
 
 

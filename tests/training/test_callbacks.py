@@ -170,6 +170,8 @@ def test_a_weight_that_does_not_move_is_averaged_to_the_bit():
     [
         ("val_f1_score", "max"), ("val_mean_io_u", "max"), ("val_r2_score", "max"), ("val_cosine_similarity", "max"),
         ("val_account_loss", "min"), ("val_ranking_loss", "min"), ("val_root_mean_squared_error", "min"),
+        ("val_distance_accuracy", "max"), ("recall@5", "max"), ("val_acc1", "max"), ("top5acc", "max"), ("f1", "max"),
+        ("BinaryAccuracy", "max"), ("val_log_cosh", "min"), ("false_positives", "min"), ("cosine_distance", "min"),
     ],
 )  # fmt: skip
 def test_words_of_a_metrics_name_tell_its_direction(monitor: str, direction: str) -> None:

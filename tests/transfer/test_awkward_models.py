@@ -188,6 +188,59 @@ def test_averages_of_weights_go_on_after_fine_tuning() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
+class Fixed(L.Layer):
+    """A random projection that never trains, and one that does."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.fixed, self.free = L.Dense(4, trainable=False), L.Dense(4)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return self.free(self.fixed(inputs))
+
+
+class Start(keras.initializers.Initializer):
+    def __call__(self, shape: object, dtype: object = None, **kwargs: object) -> tf.Tensor:
+        return tf.ones(shape, dtype or tf.float32)
+
+    def get_config(self) -> dict:
+        return {}
+
+
+class Started(L.Layer):
+    """Has an initialiser of its own class, live in its config."""
+
+    def __init__(self, initializer: Start, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.initializer = initializer
+
+    def build(self, shape: object) -> None:
+        self.kernel = self.add_weight("kernel", (4, 4), initializer=self.initializer)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return inputs @ self.kernel
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"initializer": self.initializer}
+
+
+class Words(L.Layer):
+    """No lookup of Keras, but with a vocabulary."""
+
+    def get_vocabulary(self) -> list[str]:
+        return ["a"]
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return 2.0 * inputs
+
+
+@pytest.mark.parametrize("init", ["copy", "random"])
+def test_layers_of_ones_own_are_copied_as_they_are(init: str) -> None:
+    layers = [Fixed(name="fixed"), Started(Start(), name="started"), Words(name="words"), L.Dense(2, name="cls")]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    assert len(at.reuse(model, init=init).trainable_weights) == len(model.trainable_weights) == 5
+
+
 def test_a_checkpoint_in_hdf5_can_be_kept_while_tuning(tmp_path: Path) -> None:
     model, file = net(), tmp_path / "kept.h5"
     at.fine_tune(model, (X, Y), plan=at.Plan.full(1), callbacks=[keras.callbacks.ModelCheckpoint(str(file))])
