@@ -168,7 +168,8 @@ def main(config: Config, run: at.Run) -> None:
     if "rbm" in names:
         run.note("rbm trains a dense net, 500 and 250 sigmoid units; the others one conv net, which scratch is too")
     if not searches(config, names):
-        run.note("learning rates of pretraining are guesses too (search=3 tries three on labels held out)")
+        come = "are guesses too" if kind.faster == 1 else "come from an earlier search, by labels held out"
+        run.note(f"learning rates of pretraining {come} (search=3 tries three)")
     if len(names) > 1 and config.length.endswith("steps"):
         run.note("methods have batches of different sizes: as many steps are not as many passes over the pictures")
     learned = pretrained_each(config, run, names, kind, data, target)
