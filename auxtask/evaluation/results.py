@@ -93,6 +93,7 @@ class Results:
         self._cells = dict(cells)
         self._variant = next(iter(cells)).variant
         self.arms = tuple(dict.fromkeys(cell.arm for cell in cells))
+        self._taken = self._all_taken()
         self._values = self._measure()
         self.rows = self._make_rows()
         self.notes = [*self._make_notes(), *notes]
@@ -277,7 +278,7 @@ class Results:
         variant = {} if self._variant is None else {"variant": self._variant}
         if interval is None:
             interval = draws_mean(values, self._pretrainings)
-            if self._draws_are_one(budget) and len(set(values)) == 1:
+            if budget in self._taken and len(set(values)) == 1:
                 interval = Interval(interval.mean, None, None)  # of other labels, nothing is known
         mean, low, high = interval
         return {
@@ -298,8 +299,7 @@ class Results:
         notes = [f"intervals: 95 % t over {self._what_is_random()}{given}{items}"]
         notes += [
             f"at {budget} {self.budget_unit} every draw takes the same items, so nothing shows how much depends on them"
-            for budget in self.budgets
-            if self._draws_are_one(budget)
+            for budget in sorted(self._taken)
         ]
         for budget, names in self.picks.items():
             counts = Counter(names)
@@ -310,14 +310,14 @@ class Results:
             notes.append(f"chosen at {budget} {self.budget_unit}: {listed}, without test labels")
         return notes
 
-    def _draws_are_one(self, budget: int) -> bool:
-        """Tell whether several draws took the same labelled items: a budget may be all there is."""
-        drawn = {
-            cell.draw: np.sort(arrays["train"]).tobytes()
-            for cell, arrays in self._cells.items()
-            if cell.budget == budget
-        }
-        return len(drawn) > 1 and len(set(drawn.values())) == 1
+    def _all_taken(self) -> set[int]:
+        """Give the budgets at which several draws took the same labelled items: a budget may be all there is."""
+        found = set()
+        for budget in self.budgets:
+            drawn = {c.draw: a["train"] for c, a in self._cells.items() if c.budget == budget}
+            if len(drawn) > 1 and len({np.sort(items).tobytes() for items in drawn.values()}) == 1:
+                found.add(budget)
+        return found
 
     def _most_draws(self) -> int:
         return 1 + max(cell.draw for cell in self._cells)
