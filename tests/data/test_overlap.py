@@ -12,10 +12,16 @@ def strangers(make_folder) -> FaceData:
 
 
 def test_strangers_pass(make_folder, strangers: FaceData) -> None:
-    folder = make_folder("targets", x=0, y=0, Cy=1, Di=1)
+    folder = make_folder("targets", x=0, y=0, w=0, Cy=1, Di=1)  # photos of other seeds
+    assert refuse_overlap(strangers, FaceData.from_folder(folder)) == []
+
+
+def test_the_same_photo_in_another_file_is_found(make_folder, strangers: FaceData) -> None:
+    folder = make_folder("targets", x=0, y=0, Cy=1, Di=1)  # Cy's is Eve's
     for photo in folder.glob("*/*.jpg"):
         photo.write_bytes(photo.read_bytes() + photo.parent.name.encode())
-    assert refuse_overlap(strangers, FaceData.from_folder(folder)) == []
+    with pytest.raises(ValueError, match="Cy .*the same photo is there as Eve_Smith"):
+        refuse_overlap(strangers, FaceData.from_folder(folder))
 
 
 def test_a_name_in_both_is_refused_or_returned(strangers: FaceData) -> None:
