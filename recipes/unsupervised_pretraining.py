@@ -275,6 +275,11 @@ def make_target(config: Config, run: at.Run, data: at.ImageData, kind: Kind) -> 
     return Target(images, pool, held_out, test, without_labels, budgets, kind.shifts.flip)
 
 
+def middle_rate(name: str, kind: Kind) -> float:
+    """Give the learning rate of a method in the middle of its search, which is used where none is made."""
+    return float(METHODS[name][2] * kind.faster)
+
+
 def methods_of(config: Config) -> tuple[str, ...]:
     """Name the methods to be run."""
     return tuple(METHODS) if "all" in config.method else config.method
@@ -307,7 +312,7 @@ def pretrained(
 
     Gives the backbone and its record, which says among other things what pictures it has seen.
     """
-    folder, rate = run.folder / "pretrained" / name, METHODS[name][2] * kind.faster
+    folder, rate = run.folder / "pretrained" / name, middle_rate(name, kind)
     length = config.length or ("20steps" if config.quick else kind.length[config.equal])
     if searches(config, methods_of(config)):
         with run.stage(f"search: {name}"):
@@ -341,7 +346,7 @@ def learn(run: at.Run, task: Any, data: at.ImageData, length: str, rate: float, 
 
 def searched_rate(run: at.Run, name: str, kind: Kind, data: at.ImageData, target: Target, length: str) -> float:
     """Give the rate at which a quarter of the pretraining is best on the labels held out: no test picture is used."""
-    middle, spec = METHODS[name][2] * kind.faster, at.parse_budget(length)
+    middle, spec = middle_rate(name, kind), at.parse_budget(length)
     least = LEAST_STEPS if spec.kind == "steps" else 1
     part = spec.amount / 4 if spec.kind == "seconds" else max(least, round(spec.amount / 4))
 

@@ -21,7 +21,7 @@ from auxtask.data.photo_sources import (
     reading_notes,
 )
 from auxtask.data.photo_store import PhotoStore
-from auxtask.data.splits import draw_labels
+from auxtask.data.splits import draw_labels, first_items
 from auxtask.framework import tf
 
 LfwPeople = Literal["all", "view1_train", "view1_test"]
@@ -307,7 +307,7 @@ class FaceData:
 
     def examples(self, people: Sequence[str]) -> np.ndarray:
         """Give the first photo of each of these people: uint8 [n, size, size, 3]."""
-        return self.images([int((self.labels == self.people.index(name)).argmax()) for name in people])
+        return self.images(first_items(self.labels, self.people, people))
 
     def fingerprint(self) -> str:
         """Give 32 hex digits that change with any photo, name or size, but not with the order."""

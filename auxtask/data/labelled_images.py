@@ -12,6 +12,7 @@ import numpy as np
 
 from auxtask.data.images import photo_digest
 from auxtask.data.labelled import Labelled, refuse_unknown_labels
+from auxtask.data.splits import first_items
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class LabelledImages(Labelled):
 
     def examples(self, names: Sequence[str]) -> np.ndarray:
         """Give the first picture of each of these classes: uint8 [n, height, width, channels]."""
-        return self.images[[int((self.labels == self.names.index(name)).argmax()) for name in names]]
+        return self.images[first_items(self.labels, self.names, names)]
 
     def digests(self) -> list[bytes]:
         """Give 16 bytes for each picture that two share exactly when they are equal."""

@@ -69,6 +69,11 @@ def draw_labels(
     return np.array([shuffled[label][turn] for label, turn in turns], np.int64)
 
 
+def first_items(labels: np.ndarray, names: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
+    """Give the first item of each wanted class: int [num_wanted], indices into `labels`."""
+    return np.array([int((labels == names.index(name)).argmax()) for name in wanted], np.int64)
+
+
 def has_both_pairs(labels: np.ndarray) -> bool:
     """Say whether some two of these items share a label and some two do not: what verification compares."""
     counts = np.unique(labels, return_counts=True)[1]

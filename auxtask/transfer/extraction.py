@@ -70,9 +70,9 @@ class Extraction:
             made = model_outputs
         else:
             part = self._part(scope, consumed, made)
-            mode = dict(zip(("training",), scope.node.call_args[1:], strict=False))
-            mode |= {name: value for name, value in scope.node.call_kwargs.items() if name == "training"}
-            results = part(_alone([values[tensor] for tensor in consumed]), **mode)
+            args, kwargs = scope.node.call_args, scope.node.call_kwargs
+            training = args[1] if len(args) > 1 else kwargs.get("training")
+            results = part(_alone([values[tensor] for tensor in consumed]), training=training)
         for tensor, value in zip(made, tf.nest.flatten(results), strict=True):
             values.setdefault(tensor, value)
 

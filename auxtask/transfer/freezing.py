@@ -226,8 +226,8 @@ def _set_trainable(model: Any, layers: Iterable[Any], trainable: bool) -> None:
     """
     parts = [*model._flatten_layers()]
     flags = {id(part): part.trainable for part in parts if not isinstance(part, keras.Model)}
-    frozen = {id(part) for layer in layers for part in layer._flatten_layers()}
-    flags.update(dict.fromkeys(frozen, trainable))
+    asked_for = {id(part) for layer in layers for part in layer._flatten_layers()}
+    flags.update(dict.fromkeys(asked_for, trainable))
     # A container that is not trainable hides its thawed leaves.
     model.trainable = True
     for part in parts:  # parents come before their sub-layers, so the inner setting wins
@@ -235,7 +235,7 @@ def _set_trainable(model: Any, layers: Iterable[Any], trainable: bool) -> None:
             part.trainable = flags[id(part)]
     if not trainable:  # last, since a thawed layer may hold one of these as a sub-layer (tied weights)
         for part in parts:
-            if id(part) in frozen:
+            if id(part) in asked_for:
                 part.trainable = False
 
 
