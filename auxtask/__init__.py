@@ -130,6 +130,7 @@ if TYPE_CHECKING:
     from auxtask.losses.supervised_contrastive import SupervisedContrastive as SupervisedContrastive
     from auxtask.losses.triplet import Triplet as Triplet
     from auxtask.losses.weighted_sum import WeightedSum as WeightedSum
+    from auxtask.runs.comparison_report import keep_thawing as keep_thawing
     from auxtask.runs.comparison_report import report_comparison as report_comparison
     from auxtask.runs.comparison_report import report_mistakes as report_mistakes
     from auxtask.runs.config import option as option
@@ -292,6 +293,7 @@ _HOME = {
     "image_backbone": "auxtask.backbones.image_backbone",
     "image_batches": "auxtask.data.image_batches",
     "image_features": "auxtask.backbones.image_features",
+    "keep_thawing": "auxtask.runs.comparison_report",
     "keras": "auxtask.framework",
     "laid_out": "auxtask.evaluation.examples",
     "label_budgets": "auxtask.evaluation.label_budgets",

@@ -281,8 +281,7 @@ def identify(
         features = at.embed(backbone, images, settings.crops)
         cohort = embed_strangers(run, settings, targets, strangers, backbone)
     heads = make_heads(cohort)
-    tuned: list[Any] = []
-    arms = make_arms(settings, backbone, images, features, heads, tuned)
+    arms = make_arms(run, settings, backbone, images, features, heads)
     draws = config.draws or settings.draws
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         results = at.Comparison(
@@ -295,7 +294,7 @@ def identify(
     kernel, bias = head(features, targets.labels)
     classifier = at.PhotoClassifier(backbone, kernel, bias, targets.people, views)
     classifier.save(run.folder / "model", at.provenance_of(run.folder))
-    at.report_comparison(run, results, tuned)
+    at.report_comparison(run, results)
     threshold = strangers_threshold(config, run, settings, strangers, backbone, cohort)
     verify_targets(run, features[test], targets.labels[test], threshold)
     at.report_mistakes(run, results, lambda items: targets.images(test[items]), targets.examples)
@@ -327,9 +326,9 @@ def make_heads(cohort: tuple[np.ndarray, np.ndarray] | None) -> dict[str, Any]:
 
 
 def make_arms(
-    settings: Settings, backbone: at.Model, images: Any, features: Any, heads: dict[str, Any], tuned: list[Any]
+    run: at.Run, settings: Settings, backbone: at.Model, images: Any, features: Any, heads: dict[str, Any]
 ) -> dict[str, Any]:
-    """Give the ways to get from labelled photos to names; every training is appended to `tuned`."""
+    """Give the ways to get from labelled photos to names."""
 
     def untrained() -> Any:
         return at.embed(at.reuse(backbone, init="random", seed=0), images)
@@ -342,7 +341,7 @@ def make_arms(
     tune = at.Plan.probe_then_tune(epochs, rate, cosine(epochs - 1, rate), probe_epochs=1)
     network = partial(
         at.network_arm, backbone, images, augment=at.Augmentation(size=backbone.input_shape[1]), batch_size=16,
-        on_tuned=lambda train, result: tuned.append(result),
+        on_tuned=partial(at.keep_thawing, run),
     )  # fmt: skip
     return {
         "pixels": at.linear_arm(lambda: images[:, ::2, ::2].reshape(len(images), -1) / 255.0, at.logistic_head),

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -283,15 +282,13 @@ def linear_arms(task: Task, file: Path, seed: int) -> dict[str, Any]:
 
 
 def compare(
-    config: Config, run: at.Run, task: Task, files: list[Path], budgets: Sequence[int], tuned: deque[Any],
+    config: Config, run: at.Run, task: Task, files: list[Path], budgets: Sequence[int],
     only: Sequence[str] = (), variant: str | None = None,
 ) -> at.Comparison:  # fmt: skip
     """Set up the grid of arms, budgets and seeds; what is pretrained goes round over the Models A, draw by draw."""
     draws = draws_of(config)
-    every = [
-        linear_arms(task, file, seed) | network_arms(task, file, on_tuned=lambda train, result: tuned.append(result))
-        for seed, file in enumerate(files)
-    ]
+    kept = None if variant else partial(at.keep_thawing, run)  # no other network, nor one pair of many, is drawn
+    every = [linear_arms(task, file, seed) | network_arms(task, file, on_tuned=kept) for seed, file in enumerate(files)]
     arms = {name: at.rotated_arm([one[name] for one in every], draws, run.seed) for name in ARMS}
     chosen = task.settings.chosen
     return at.Comparison(
@@ -305,17 +302,17 @@ def compare(
 
 def one_pair(config: Config, run: at.Run, task: Task, budgets: Sequence[int]) -> None:
     """Show one pair of classes: the steps, the arms, the verdicts, why, how soon, and the other network beside."""
-    budget, tuned = max(budgets), deque(maxlen=2)  # type: int, deque[Any]
+    budget = max(budgets)
     with run.stage("Model A"):
         files = models_a(config, run, task)
-    comparison = compare(config, run, task, files, budgets, tuned, config.arms)
+    comparison = compare(config, run, task, files, budgets, config.arms)
     drawn = task.pool.take(comparison.drawn(budget, 0))
     with run.stage("the steps, one by one"):
         take_the_steps(run, task, files[0], drawn)
         show_the_trap(run, task, files[0], drawn)
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         results = comparison.run(bar.update)
-    at.report_comparison(run, results, tuned)
+    at.report_comparison(run, results)
     run.figure("spread", at.plot_spread(results.rows, title=f"every seed of {task.name}"))
     if "scratch" in results.arms:
         against = [arm for arm in results.arms if arm != "scratch"]
@@ -330,7 +327,7 @@ def one_pair(config: Config, run: at.Run, task: Task, budgets: Sequence[int]) ->
         explain(run, {task: files[0], other: beside[0]}, drawn)
         if not set(COMPARED) <= set(results.arms):
             return
-        foil = compare(config, run, other, beside, (budget,), deque(maxlen=1), COMPARED, other.network).run()
+        foil = compare(config, run, other, beside, (budget,), COMPARED, other.network).run()
         run.add_rows(foil.rows)
     found = {task.network: results, other.network: foil}
     found = {name: found[name] for name in ("conv", "dense")}
@@ -444,7 +441,7 @@ def all_pairs(
         with run.stage("Model A"):
             files = models_a(config, run, task, task.network == "conv", task.name)
         with run.stage("comparison"), run.progress(task.name, unit="cells") as bar:
-            results = compare(config, run, task, files, budgets, deque(maxlen=1), only, task.name).run(bar.update)
+            results = compare(config, run, task, files, budgets, only, task.name).run(bar.update)
         run.add_rows(results.rows)
         if "scratch" in results.arms and judged:
             tables[task.name] = at.paired_right(results, judged, budget)

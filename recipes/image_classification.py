@@ -16,7 +16,7 @@ source without its head, with its preprocessing) and `model/`: `at.load("RUN/mod
 from __future__ import annotations
 
 import os
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -90,7 +90,6 @@ def main(config: Config, run: at.Run) -> None:
     record = at.provenance_of(config.source) if Path(config.source).exists() else {}
     at.save_backbone(backbone, run.folder / "backbone", record | {"source": config.source or "other digits"})
     images, (pool, test) = at.laid_out(data.train, data.test)
-    tuned: deque[Any] = deque(maxlen=1)  # the last training: networks are large
     with run.stage("features"):
         pixels = at.fit_images(images, min(images.shape[1], 32), images.shape[3])
         mirror = config.mirror and config.dataset != "digits"
@@ -100,7 +99,7 @@ def main(config: Config, run: at.Run) -> None:
         "pixels": at.log_probes({"pixels": pixels.reshape(len(pixels), -1) / 255.0}, (0.01, 0.1, 1.0)),
         "probe": at.log_probes(layers.rows, (0.003, 0.03, 0.3)),
     }
-    networks = make_networks(config, backbone, images, mirror, lambda train, result: tuned.append(result))
+    networks = make_networks(config, backbone, images, mirror, partial(at.keep_thawing, run))
     arms = networks | {name: at.scored_arm(family) for name, family in families.items()}
     arms["random_frozen"] = at.probe_arm(untrained.rows, (0.003, 0.03, 0.3))
     rival = {"probe_then_tune": at.arm_classifier(networks["probe_then_tune"], data.names, run.seed)}
@@ -112,7 +111,7 @@ def main(config: Config, run: at.Run) -> None:
             arm_draws=dict.fromkeys(("full", "gradual"), min(draws, 2)), budget_unit="images per class",
             chosen=at.chosen_arm(families, rival), only=config.arms or None, seed=run.seed, run=run,
         ).run(bar.update)  # fmt: skip
-    at.report_comparison(run, results, tuned)
+    at.report_comparison(run, results)
     if not results.picks:
         return run.note("no model/ is kept: with chosen among arms= there is one")
     at.report_mistakes(run, results, lambda items: data.test.images[items], data.train.examples)
@@ -120,11 +119,10 @@ def main(config: Config, run: at.Run) -> None:
         arm = Counter(results.picks[max(results.picks)]).most_common(1)[0][0]
         run.note(f"model/: {arm}, fitted on all {len(pool)} pictures that were not tested on")
         if arm in networks:
-            networks[arm](pool, test.items[:1], run.seed)
-            network, (kernel, bias) = (
-                at.reuse(tuned[-1].model, drop_head=True),
-                tuned[-1].model.layers[-1].get_weights(),
-            )
+            tuned: list[Any] = []
+            make_networks(config, backbone, images, mirror, tuned.append)[arm](pool, test.items[:1], run.seed)
+            kernel, bias = tuned[0].model.layers[-1].get_weights()
+            network = at.reuse(tuned[0].model, drop_head=True)
         else:
             network, kernel, bias = linear_parts(arm, families[arm], layers, pixels, backbone, pool)
         views = {"size": network.input_shape[1], "crops": (1.0,), "mirror": mirror and arm != "pixels", "unit": False}

@@ -16,6 +16,7 @@ the task helps is what the run measures: `chosen` against `scratch`, the same ne
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,7 @@ def main(config: Config, run: at.Run) -> None:
         images, (pool, test) = at.laid_out(data.train, data.test)  # pool: what labels are drawn from
     with run.stage("pretraining"):
         backbone = pretrain(config, run, np.concatenate([data.train.images, data.unlabelled]))
-    tuned: list[Any] = []
-    arms, budgets = make_arms(config, backbone, grey(images), tuned), budgets_of(config, data)
+    arms, budgets = make_arms(config, run, backbone, grey(images)), budgets_of(config, data)
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
         results = at.Comparison(
             arms, budgets, 1 if config.quick else config.draws, test, pool=pool, metric="accuracy",
@@ -88,7 +88,7 @@ def main(config: Config, run: at.Run) -> None:
             # Named before anything is measured: with so few labels, training the network seldom pays.
             chosen=dict.fromkeys(budgets, "probe"),
         ).run(bar.update)  # fmt: skip
-    at.report_comparison(run, results, tuned)
+    at.report_comparison(run, results)
 
 
 def check(config: Config, run: at.Run) -> at.ImageData:
@@ -147,13 +147,13 @@ def pretrain(config: Config, run: at.Run, photos: np.ndarray) -> at.Model:
     return backbone
 
 
-def make_arms(config: Config, backbone: at.Model, images: np.ndarray, tuned: list[Any]) -> dict[str, Any]:
-    """Give the ways to get from labelled photos to names; every training is appended to `tuned`."""
+def make_arms(config: Config, run: at.Run, backbone: at.Model, images: np.ndarray) -> dict[str, Any]:
+    """Give the ways to get from labelled photos to names."""
 
     def network(plan: at.Plan, init: Any) -> Any:
         return at.network_arm(
             backbone, images, plan, init, at.Shifts(2), epoch_batches=20, crop=1.0, train_metric="train_accuracy",
-            on_tuned=lambda train, result: tuned.append(result),
+            on_tuned=partial(at.keep_thawing, run),
         )  # fmt: skip
 
     def linear(features: Any) -> Any:

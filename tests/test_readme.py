@@ -120,8 +120,8 @@ def test_what_a_run_leaves_is_what_is_documented(tmp_path: Path) -> None:
     run.finish("finished")
     result = json.loads((run.folder / "result.json").read_text())
     left = {path.name + "/" * path.is_dir() for path in run.folder.iterdir()}
-    # Two more are left by failures and by trainings alone (the recipes' tests look for the latter).
-    assert left == set(documented("file")) - {"error.txt", "ledger.json"}
+    # The rest is left by failures and by trainings alone (the recipes' tests look for the latter).
+    assert left == set(documented("file")) - {"error.txt", "ledger.json", "history.json"}
     run.finish("failed", RuntimeError("why"))
     assert (run.folder / "error.txt").is_file()
     assert list(result) == documented("key")

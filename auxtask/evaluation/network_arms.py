@@ -55,7 +55,7 @@ def network_arm(
     crop: float = 0.9,
     start: Head | None = None,
     train_metric: str = "train_rank1",
-    on_tuned: Callable[[Examples, FineTuning], None] | None = None,
+    on_tuned: Callable[[FineTuning], object] | None = None,
     mirror: bool = True,
     sigmoid: bool = False,
     callbacks: Iterable[Any] = (),
@@ -83,8 +83,8 @@ def network_arm(
         Gives the weights from which the new head starts, fitted on the backbone's (unit) features of the labelled
         items; tuning then begins with a solved head and need not move the backbone to suit a random one (Kumar et
         al., "Fine-tuning can distort pretrained features", 2022). None: it starts at random.
-    on_tuned : callable (train, FineTuning), optional
-        Told of each finished training: its history and ledger.
+    on_tuned : callable (FineTuning), optional
+        Told of each finished training: its model, history and ledger.
     mirror : bool
         Whether photos are judged by their mirror image too.
     sigmoid : bool
@@ -113,7 +113,7 @@ def network_arm(
             set_head(network, start, features, train.labels)
         tuned = fine_tune(network, batches(train, seed), plan=plan, callbacks=callbacks, seed=seed)
         if on_tuned is not None:
-            on_tuned(train, tuned)
+            on_tuned(tuned)
         known = scores(network, train.items).argmax(1) == train.labels
         return Outcome(scores(network, test), {train_metric: float(known.mean())})
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from auxtask.runs.figures import plot_curves, plot_freeze_map, plot_mistakes, plot_results
+from auxtask.runs.whole_files import write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,22 +17,33 @@ if TYPE_CHECKING:
     from auxtask.transfer.fine_tuning import FineTuning
 
 
-def report_comparison(
-    run: Run,
-    results: Results,
-    trainings: Sequence[FineTuning] = (),
-    beside: Mapping[str, Mapping[str, str]] | None = None,
-) -> None:
+def keep_thawing(run: Run, tuned: FineTuning) -> None:
+    """Keep what a training that thawed layers did, of several the last, for `report_comparison` to draw.
+
+    Its ledger becomes `ledger.json` and its epochs `history.json`, at once: a run that is resumed does not train again
+    what it has trained.
+
+    Parameters
+    ----------
+    run : Run
+    tuned : FineTuning
+        One that never thawed anything leaves no trace.
+    """
+    if len({row["phase"] for row in tuned.ledger.rows}) > 1:
+        tuned.ledger.save(run.folder / "ledger.json")
+        write_json(run.folder / "history.json", tuned.history)
+
+
+def report_comparison(run: Run, results: Results, beside: Mapping[str, Mapping[str, str]] | None = None) -> None:
     """Add a comparison to a run's result, and print its table and what was gained.
+
+    Where `keep_thawing` has kept a training, its curves and freeze map are drawn.
 
     Parameters
     ----------
     run : Run
     results : Results
         Of `Comparison.run`.
-    trainings : sequence of FineTuning
-        Of the arms that train. Of the last one that thawed layers, curves and the freeze map are drawn, and the
-        ledger is kept as `ledger.json`.
     beside : mapping of title to (mapping of arm to text), optional
         See `Results.table`.
     """
@@ -39,11 +52,10 @@ def report_comparison(
     for text in results.notes:
         run.note(text)
     run.figure("results", plot_results(results.rows, results.metric))
-    thawed = [each for each in trainings if len({row["phase"] for row in each.ledger.rows}) > 1]
-    if thawed:
-        run.figure("thaw", plot_curves(thawed[-1].history, "training, with the moments of thaw"))
-        run.figure("freeze map", plot_freeze_map(thawed[-1].ledger.rows))
-        thawed[-1].ledger.save(run.folder / "ledger.json")
+    if (run.folder / "history.json").exists():
+        epochs, ledger = (json.loads((run.folder / name).read_text()) for name in ("history.json", "ledger.json"))
+        run.figure("thaw", plot_curves(epochs, "training, with the moments of thaw"))
+        run.figure("freeze map", plot_freeze_map(ledger))
     run.print(results.table(beside))
     run.print(results.sentence())
 

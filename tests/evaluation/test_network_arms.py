@@ -51,7 +51,7 @@ def test_an_epoch_is_so_many_batches_whatever_the_number_of_labels(backbone) -> 
     plan = Plan.scratch(2, 1e-2)
     arm = network_arm(
         backbone, IMAGES, plan, "random", epoch_batches=7, batch_size=4, crop=1.0,
-        on_tuned=lambda train, result: told.append(result),
+        on_tuned=told.append,
     )  # fmt: skip
     for train in (TRAIN, Examples(np.arange(3), LABELS[:3], TRAIN.names)):
         arm(train, TEST, 0)
@@ -97,7 +97,7 @@ def test_one_sigmoid_output_tells_two_classes_apart_as_plain_keras_does(backbone
     kept: list[FineTuning] = []
     arm = network_arm(
         backbone, IMAGES, Plan.probe(2, 1e-2), epoch_batches=10, crop=1.0, mirror=False, sigmoid=True,
-        on_tuned=lambda train, result: kept.append(result),
+        on_tuned=kept.append,
     )  # fmt: skip
     scores = arm(two, TEST, 0).scores
     second = kept[0].model.predict(IMAGES[TEST].astype("float32"), verbose=0)
