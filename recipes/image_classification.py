@@ -28,6 +28,8 @@ import numpy as np
 import auxtask as at
 
 ARMS = ("pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual")
+# Of a file with layers of your own: {"MyLayer": MyLayer}, in a copy (auxtask cp image_classification MINE.py).
+CUSTOM_LAYERS: dict[str, type] = {}
 CLAIMABLE = ("pixels", "probe", "probe_then_tune")  # what may be chosen
 
 
@@ -40,7 +42,7 @@ class Config:
     source: str = at.option("", "a tf_keras file, a run, a saved backbone or a name such as MobileNetV2")
     size: int = at.option(0, "side of the pictures, in pixels; 0: the source's own, of applications 128", at_least=0)
     pixel_range: tuple[int, ...] = at.option(
-        (), "pixels that a file learned from: 0,1 or -1,1 or 0,255; empty: guessed"
+        (), "pixels that a file learned from: 0,1 or -1,1 or 0,255; empty: guessed, of what auxtask saved 0,255"
     )
     mirror: bool = at.option(True, "whether mirror images show the same class (of digits they do not)")
     labels: tuple[int, ...] = at.option(
@@ -175,11 +177,13 @@ def refuse_seen(config: Config, run: at.Run, data: at.ImageData) -> None:
 def load_source(config: Config, run: at.Run) -> at.Model | None:
     """Give the network to reuse, without its head and with its preprocessing; None: it is trained here."""
     if (run.folder / "backbone").exists():  # --resume
-        return at.load(run.folder / "backbone")
+        return at.load(run.folder / "backbone", custom_layers=CUSTOM_LAYERS)
     if not config.source:
         return None
     if Path(config.source).exists() or os.sep in config.source or Path(config.source).suffix:
-        backbone, notes = at.image_backbone(at.load(config.source), config.pixel_range or None, config.size)
+        saved_here = (0, 255) if Path(config.source).is_dir() else None  # of any other file it is guessed
+        source = at.load(config.source, custom_layers=CUSTOM_LAYERS)
+        backbone, notes = at.image_backbone(source, config.pixel_range or saved_here, config.size)
         for text in notes:
             run.note(text)
         return backbone

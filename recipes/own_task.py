@@ -129,7 +129,7 @@ def pretrain(config: Config, run: at.Run, photos: np.ndarray) -> at.Model:
     if (run.folder / "backbone").exists():  # --resume
         return at.load(run.folder)
     task = Colours(at.conv_backbone((SIZE, SIZE, 1), (32, 64, 128), seed=run.seed))
-    at.check_task(task, photos[:256])  # says in words if a task of yours cannot work
+    at.check_task(task, photos[:256])  # says in words if a task of yours cannot work, but not what batch_loss lets slip
     order = np.random.default_rng(run.seed).permutation(len(photos))
     few = len(order) // 10 if len(order) >= 100 else 0  # of a handful, a tenth tells nothing
     seen, held_out = photos[order[few:]], photos[order[:few]] if few else None

@@ -33,6 +33,12 @@ def test_without_data_the_recipe_takes_digits_and_says_so(no_data, capsys) -> No
     assert "scikit-learn's digits" in capsys.readouterr().out
 
 
+def test_digits_that_stand_in_have_the_labels_that_they_have(no_data, capsys) -> None:
+    assert fashion_transfer("labels=20,50,200,1000", validate=True) == 0
+    assert "labels=1000 left out: digits have too few images" in " ".join(capsys.readouterr().out.split())
+    assert fashion_transfer("labels=20,1000", "dataset=digits", validate=True) == 2
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from auxtask.framework import keras
 from auxtask.transfer.cloning import reuse
 from auxtask.transfer.groups import layer_groups, set_groups
@@ -23,8 +25,8 @@ def image_backbone(
         With one input, pictures [n, size, size, 1 or 3] or (grey) [n, size, size]; stays as it is. Feature maps that
         it ends in are averaged over their positions.
     pixel_range : (low, high), optional
-        The values that `model` was trained on: (0, 1), (-1, 1), (0, 255). None: 0 to 255 if it has a layer that
-        rescales (Rescaling, Normalization), else 0 to 1.
+        The values that `model` was trained on: (0, 1), (-1, 1), (0, 255). None: guessed, and said in the notes. By
+        its first Rescaling or Normalization layer it is 0 to 255 or 0 to 1; without one it is 0 to 1.
     size : int
         Side of the pictures for a model that takes any; 0: its own.
 
@@ -49,14 +51,24 @@ def image_backbone(
     else:
         model = reuse(model)
     if pixel_range is None:
-        rescales = any(isinstance(part, layers.Rescaling | layers.Normalization) for part in model._flatten_layers())
-        pixel_range = (0, 255) if rescales else (0, 1)
-        if not rescales:
-            notes.append(
-                f"{model.name} has no layer that rescales: taken to have learned from pixels between 0 and 1 "
-                "(pixel_range= says otherwise), which a layer in front now sees to"
-            )
+        pixel_range, why = _guessed_range(model)
+        notes.append(f"{model.name} is taken to have learned from pixels {why} (pixel_range= says otherwise)")
     return _with_both_ends(model, shape, has_channels, pixel_range), notes
+
+
+def _guessed_range(model: keras.Model) -> tuple[tuple[int, int], str]:
+    """Guess from the first layer that rescales what pixels a model learned from, and say so in words."""
+    known = [part for part in model._flatten_layers() if isinstance(part, layers.Rescaling | layers.Normalization)]
+    if not known:
+        return (0, 1), "from 0 to 1, since it has no layer that rescales"
+    first = known[0]
+    if isinstance(first, layers.Rescaling):
+        # 1/255 or 1/127.5, or only a mean such as 127 taken off, against 2 or 1/0.225.
+        small = float(np.max(np.abs(first.scale))) >= 0.1 and float(np.max(np.abs(first.offset))) < 10
+    else:
+        small = float(np.max(first.mean + 3 * np.sqrt(first.variance))) <= 2
+    high = 1 if small else 255
+    return (0, high), f"from 0 to {high}, by its layer {first.name}"
 
 
 def _with_both_ends(

@@ -217,7 +217,7 @@ class ImageData:
     ) -> ImageData:
         """Read a folder with one sub-folder of pictures per class, and `unlabelled/`, in any depth, without classes.
 
-        Exact copies of a file are dropped; so is what is not tested and looks, decoded, like a picture that is.
+        Of copies, of a file or of what it shows once decoded and resized, one is kept.
 
         Parameters
         ----------
@@ -255,12 +255,26 @@ class ImageData:
         notes += [f"{folder}: {len(copies)} exact copies of other images dropped"] if copies else []
         everything = LabelledImages(images[rows], np.array([names.index(kept[i]) for i in rows]), names)
         train, test = fixed_test_half(everything.labels, seed, test_fraction, names=names, kind="class")
-        others = read_photos(list_photos(folder / UNLABELLED), size, on_bad)
-        assert others.images is not None
-        notes += reading_notes(str(folder / UNLABELLED), others, size)
         # Only now, so that which pictures are tested depends on the files alone, whatever the size.
+        owners, listed, pixels = ([each[i] for i in rows] for each in (kept, listed, photos.pixel_digests))
+        again = copies_to_drop(str(folder), owners, listed, pixels, "as two classes")
+        notes += [f"{folder}: {len(again)} images dropped that show the same as another file"] if again else []
+        train, test = (_without(part, again, everything, folder) for part in (train, test))
+        free, passed_over = list_photos(folder / UNLABELLED)
+        others = read_photos(free, size, on_bad)
+        assert others.images is not None
+        notes += passed_over
+        notes += reading_notes(str(folder / UNLABELLED), others, size)
         read = cls(folder.name, everything.take(train), everything.take(test), others.images, tuple(notes))
         return read.without_test_copies()
+
+
+def _without(rows: np.ndarray, dropped: list[int], images: LabelledImages, folder: Path) -> np.ndarray:
+    """Leave rows out; each class must keep one."""
+    left = rows[~np.isin(rows, dropped)]
+    if missing := sorted(set(range(len(images.names))) - set(images.labels[left])):
+        raise ValueError(f"{folder / images.names[missing[0]]}: too few different pictures to learn from and to test")
+    return left
 
 
 def _none_like(images: LabelledImages) -> np.ndarray:

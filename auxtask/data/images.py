@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM")  # nothing else is decoded, whatever a file is called
 OnBad = Literal["raise", "skip"]
 
 
@@ -201,7 +202,7 @@ def _file_bytes(path: str | os.PathLike[str]) -> bytes:
 
 def _decode(content: bytes, size: int, name: str) -> tuple[np.ndarray, tuple[int, int]]:
     try:
-        with Image.open(io.BytesIO(content)) as photo:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as photo:
             shape = photo.size
             # A large JPEG is decoded at a half, a quarter or an eighth: never below `size`.
             photo.draft("RGB", (size, size))

@@ -57,17 +57,25 @@ def list_folder(
     if not files:
         raise ValueError(f"{folder}: holds no photos {expected}")
     notes = [f"{folder}: no photos in {some(empty)}"] if empty else []
-    if others:
-        suffixes = some(suffix or "no suffix" for suffix in sorted(others))
-        notes.append(f"{folder}: {others.total()} files passed over ({suffixes}; read are {', '.join(PHOTO_SUFFIXES)})")
+    notes += _passed_over(folder, others)
     if astray:
         notes.append(f"{folder}: {astray} photos passed over, which do not lie in {folder.name}/<{kind}>/ itself")
     return owners, files, notes
 
 
-def list_photos(folder: Path) -> list[Path]:
-    """Find the photos of a folder in any depth, sorted; none where there is no such folder."""
-    return sorted(path for path in folder.rglob("*") if _is_photo_name(path))
+def list_photos(folder: Path) -> tuple[list[Path], list[str]]:
+    """Find the photos of a folder in any depth, sorted, and say what was passed over; none where there is no folder."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."]
+    others = Counter(path.suffix for path in files if not _is_photo_name(path))
+    return sorted(path for path in files if _is_photo_name(path)), _passed_over(folder, others)
+
+
+def _passed_over(folder: Path, others: Counter[str]) -> list[str]:
+    """Say how many files have other suffixes (counted in `others`) than photos have."""
+    if not others:
+        return []
+    suffixes = some(suffix or "no suffix" for suffix in sorted(others))
+    return [f"{folder}: {others.total()} files passed over ({suffixes}; read are {', '.join(PHOTO_SUFFIXES)})"]
 
 
 def list_manifest(csv_path: str | Path) -> tuple[list[str], list[Path]]:

@@ -44,6 +44,11 @@ class AuxiliaryTask(keras.Model):
     logs : sequence of str
         Names of the values of `batch_loss` that are logged, `loss` among them.
 
+    Raises
+    ------
+    ValueError
+        One of the three methods is missing, or `loss` among `logs`.
+
     Attributes
     ----------
     encoder : keras.Model
@@ -72,6 +77,10 @@ class AuxiliaryTask(keras.Model):
 
     def __init__(self, encoder: keras.Model, logs: Sequence[str] = ("loss",), name: str | None = None) -> None:
         super().__init__(name=name)
+        # Keras' own metaclass lets abstract methods pass.
+        wanted = ("batches", "num_batches", "batch_loss")
+        if absent := [each for each in wanted if getattr(getattr(type(self), each), "__isabstractmethod__", False)]:
+            raise ValueError(f"{type(self).__name__} has no {' and no '.join(absent)}: a task is these three methods")
         self.encoder = encoder
         self.pretraining: Pretraining | None = None
         self.log_means(logs)
@@ -79,7 +88,10 @@ class AuxiliaryTask(keras.Model):
 
     @abstractmethod
     def batches(self, data: Any, seed: int) -> tf.data.Dataset:
-        """Make endless batches; a batch is whatever `batch_loss` takes, in tensors of constant shape."""
+        """Make endless batches; a batch is whatever `batch_loss` takes, in tensors of constant shape.
+
+        In a tuple (inputs, targets) `check_task` can see targets that stand in the inputs; in no other form.
+        """
 
     @abstractmethod
     def num_batches(self, data: Any) -> int:
@@ -141,6 +153,8 @@ class AuxiliaryTask(keras.Model):
     def values_of(self, batch: Any, training: bool) -> Mapping[str, tf.Tensor]:
         """Give `batch_loss` as a dict, whichever form it has."""
         found = self.batch_loss(batch, training)
+        if found is None:
+            raise ValueError(f"{type(self).__name__}.batch_loss gives None: it must return the loss")
         return found if isinstance(found, Mapping) else {"loss": found}
 
     def _trace_anew(self) -> None:

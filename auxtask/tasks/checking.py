@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -36,9 +38,11 @@ def check_task(task: AuxiliaryTask, data: Any, seed: int = 0) -> None:
     """Try a task out for a few steps, and say in words what is wrong with it.
 
     Looked for are: batches that differ under the same seed, end, or change their shapes; targets that stand in the
-    inputs (`leaked_targets`); a `batch_loss` without `loss` or without what `logs` names, with values that are no
-    scalars, not finite, or others under the same seed; a loss that does not depend on the batch's inputs; a part kept
-    that training does not change, or that has no layer groups.
+    inputs, where batches are tuples (inputs, targets) (`leaked_targets`: in a dict, or in targets that `batch_loss`
+    makes itself, nobody can tell which is which); a `batch_loss` without `loss` or without what `logs` names, with
+    values that are no scalars, not finite, or others under the same seed, that cannot be compiled, or that draws where
+    compiled code would draw once; a loss that does not depend on the batch's inputs; a part kept that training does
+    not change, or that has no layer groups.
 
     The weights are as before afterwards. Sets the global random seeds, as training does. A small part of the data
     shows as much as all of it.
@@ -65,6 +69,7 @@ def check_task(task: AuxiliaryTask, data: Any, seed: int = 0) -> None:
     with _weights_put_back(task) as saved:
         task.prepare(data, None, seed)
         batches, wrong = _check_batches(task, data, seed)
+        task.build_layers(task.batches(data, seed))  # as `pretrain` does: layers may wait for their first input
         wrong += leaked_targets([tf.nest.map_structure(np.asarray, batch) for batch in batches])
         found = _check_values(task, batches[0], saved, seed)
         # Without a loss there is nothing to train.
@@ -99,13 +104,19 @@ class _Weights:
         self.restore()
 
     def restore(self) -> None:
-        for weight in self._task.weights:
+        for weight in _weights_made(self._task):
             self._values.setdefault(id(weight), (weight, weight.numpy()))
         for weight, value in self._values.values():
             weight.assign(value)
         for layer in self._task._flatten_layers():
             if isinstance(layer, keras.layers.Normalization):
                 layer.finalize_state()  # it works with copies of its weights
+
+
+def _weights_made(task: AuxiliaryTask) -> Iterator[Any]:
+    """Give the weights that there are: `task.weights` is an error while a layer waits for its first input."""
+    for layer in task._flatten_layers():
+        yield from (*layer._trainable_weights, *layer._non_trainable_weights)
 
 
 @contextmanager
@@ -122,13 +133,16 @@ def _weights_put_back(task: AuxiliaryTask) -> Iterator[_Weights]:
 def _check_batches(task: AuxiliaryTask, data: Any, seed: int) -> tuple[list[Any], list[str]]:
     wrong = []
     number = task.num_batches(data)
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+    if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
         wrong.append(f"num_batches gives {number!r}: it must be a whole number, at least 1")
         number = 1
+    made = task.batches(data, seed)
+    if not isinstance(made, tf.data.Dataset):
+        raise TaskProblem(type(task).__name__, [f"batches gives a {type(made).__name__}: it must be a tf.data.Dataset"])
     wanted = max(_SOME, min(number + 1, _MOST))
     kept: list[Any] = []
     shapes: list[Any] = []
-    for batch in islice(task.batches(data, seed), wanted):
+    for batch in islice(made, wanted):
         kept += [batch] if len(kept) < _SOME else []
         shapes.append([(path, leaf.dtype.name, tuple(leaf.shape)) for path, leaf in named_leaves(batch)])
     if not kept:
@@ -167,7 +181,9 @@ def _check_values(task: AuxiliaryTask, batch: Any, saved: _Weights, seed: int) -
         return [f"batch_loss gives no {', '.join(map(repr, missing))}: it has {', '.join(map(repr, values))}"]
     wrong = []
     for name, value in values.items():
-        if np.ndim(value):
+        if not np.issubdtype(np.asarray(value).dtype, np.number):
+            wrong.append(f"batch_loss gives {name!r} that is a {type(value).__name__}: it must be a number")
+        elif np.ndim(value):
             wrong.append(f"batch_loss gives {name!r} in shape {np.shape(value)}: it must be a scalar, a mean")
         elif not np.isfinite(value):
             wrong.append(f"batch_loss gives {name!r} that is not finite: {float(value)}")
@@ -177,12 +193,24 @@ def _check_values(task: AuxiliaryTask, batch: Any, saved: _Weights, seed: int) -
     for _ in range(2):
         saved.restore()  # a task may remember something from batch to batch
         losses.append(_loss(task, batch, seed))
+    drawn = _numpy_and_python_state()
+    task.values_of(batch, training=True)
     saved.restore()
     if not np.isclose(losses[0], losses[1], rtol=1e-4, atol=0):
-        return [
+        wrong.append(
             f"batch_loss gives another loss for the same batch under the same seed: {losses[0]:g} and {losses[1]:g}"
-        ]
-    return []
+        )
+    if _numpy_and_python_state() != drawn:
+        wrong.append(
+            "batch_loss draws with NumPy's or Python's random: compiled, as in training, it would draw once and use "
+            "that in every step; draw in `batches`, or by tf.random"
+        )
+    return wrong
+
+
+def _numpy_and_python_state() -> tuple[Any, ...]:
+    name, keys, *rest = np.random.get_state(legacy=True)
+    return random.getstate(), name, np.asarray(keys).tobytes(), *rest
 
 
 def _check_training(task: AuxiliaryTask, batches: list[Any], seed: int) -> list[str]:
@@ -197,9 +225,13 @@ def _check_training(task: AuxiliaryTask, batches: list[Any], seed: int) -> list[
     try:
         for batch in (batches * _SOME)[:_SOME]:
             step(batch)
-    except ValueError as error:
+    except Exception as error:  # whatever an author's code may raise
         if "No gradients provided" not in str(error):
-            raise
+            why = [line.strip() for line in str(error).splitlines() if line.strip()][-1:]
+            return [
+                f"batch_loss works step by step but not compiled, as in training: {' '.join(why)} (make layers and "
+                "variables in __init__; tensors cannot become NumPy arrays or Python numbers there)"
+            ]
     moved = [np.any(weight != old) for weight, old in zip(task.kept.trainable_weights, before, strict=True)]
     if not any(moved):
         wrong.append(

@@ -35,7 +35,7 @@ def test_a_tutorials_net_takes_pixels_and_loses_its_head() -> None:
     images = pixels(4, 8, 8, 1)
     hidden = keras.Model(model.inputs, model.get_layer("hidden").output)
     np.testing.assert_allclose(backbone(images), hidden(images[..., 0] / 255.0), rtol=1e-5, atol=1e-5)
-    assert "head of tutorial (classes)" in notes[0] and "between 0 and 1" in notes[1]
+    assert "head of tutorial (classes)" in notes[0] and "from 0 to 1, since it has no layer that rescales" in notes[1]
     assert layer_groups(backbone).names == ("block1",)
 
 
@@ -59,9 +59,28 @@ def test_pixels_are_brought_into_the_range_that_the_network_learned_from(low_hig
 def test_a_backbone_of_ours_stays_as_it_is() -> None:
     source = conv_backbone((16, 16, 3), (4, 8), seed=0)
     backbone, notes = image_backbone(source)
-    assert notes == [] and backbone is not source
+    assert "from 0 to 255" in notes[0] and backbone is not source
+    assert image_backbone(source, (0, 255))[1] == []
     assert layer_groups(backbone).names == layer_groups(source).names == ("block1", "block2")
     np.testing.assert_array_equal(backbone(pixels(2, 16, 16, 3)), source(pixels(2, 16, 16, 3)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "high"),
+    [
+        (L.Rescaling(1 / 127.5, -1), 255),
+        (L.Rescaling(1.0, -127.0), 255),
+        (L.Rescaling(2.0, -1.0), 1),
+        (L.Normalization(mean=0.45, variance=0.05), 1),
+        (L.Normalization(mean=110.0, variance=3000.0), 255),
+    ],
+)
+def test_what_pixels_a_layer_that_rescales_expects_is_guessed_from_its_numbers_and_said(layer: Any, high: int) -> None:
+    model = shaken(keras.Sequential([keras.Input((8, 8, 1)), layer, L.Flatten(), L.Dense(3, "relu")], name="mine"))
+    backbone, notes = image_backbone(model)
+    expected = model(pixels(2, 8, 8, 1) * (high / 255))
+    np.testing.assert_allclose(backbone(pixels(2, 8, 8, 1)), expected, rtol=1e-4, atol=1e-4)
+    assert f"from 0 to {high}, by its layer {layer.name} (pixel_range= says otherwise)" in notes[-1]
 
 
 def test_feature_maps_are_averaged_and_an_authors_groups_are_kept() -> None:

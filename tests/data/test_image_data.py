@@ -209,6 +209,36 @@ def test_a_test_picture_written_anew_is_found_by_its_pixels(tmp_path: Path) -> N
     assert any("1 unlabelled images dropped that are test images too" in note for note in after.notes)
 
 
+def saved_anew(path: Path, target: Path) -> None:
+    """Write the same pixels as another file."""
+    with Image.open(path) as picture:
+        picture.save(target)
+
+
+def test_a_picture_in_two_files_of_one_class_is_kept_once_and_changes_no_draw(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"cat": 8, "dog": 8})
+    for number in range(4):
+        saved_anew(folder / "cat" / f"{number}.png", folder / "cat" / f"{number}.bmp")
+    data = ImageData.from_folder(folder, size=12)
+    shown = np.concatenate([data.train.images, data.test.images])
+    assert len(shown) == len(np.unique(shown, axis=0)) == 16
+    assert any("4 images dropped that show the same as another file" in note for note in data.notes)
+
+
+def test_a_picture_in_two_files_of_two_classes_is_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"cat": 4, "dog": 4})
+    saved_anew(folder / "cat" / "1.png", folder / "dog" / "other.bmp")
+    with pytest.raises(ValueError, match=r"stands as two classes, 'cat' and 'dog': .*1\.png and .*other\.bmp"):
+        ImageData.from_folder(folder, size=12)
+
+
+def test_a_class_of_one_picture_in_two_files_is_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"cat": 1, "dog": 4})
+    saved_anew(folder / "cat" / "0.png", folder / "cat" / "0.bmp")
+    with pytest.raises(ValueError, match="cat: too few different pictures to learn from and to test"):
+        ImageData.from_folder(folder, size=12)
+
+
 def test_training_pictures_that_are_test_pictures_are_dropped_whatever_their_class() -> None:
     train, test = (pictures(np.arange(12) % 3, ("a", "b", "c")) for _ in range(2))
     images = train.images.copy()
@@ -228,6 +258,10 @@ def test_files_of_other_kinds_are_counted_and_a_misspelt_unlabelled_is_no_class(
         (folder / "cat" / name).write_bytes(b"anything")
     notes = ImageData.from_folder(folder, size=12).notes
     assert any("3 files passed over (no suffix, .TIF, .tif" in note for note in notes)
+    (folder / "unlabelled" / "deep").mkdir(parents=True)
+    (folder / "unlabelled" / "deep" / "a.gif").write_bytes(b"anything")
+    notes = ImageData.from_folder(folder, size=12).notes
+    assert any("unlabelled: 1 files passed over (.gif" in note for note in notes)
     write_folder(folder, {"Unlabeled": 4})
     with pytest.raises(ValueError, match="Unlabeled: pictures without labels belong in unlabelled/"):
         ImageData.from_folder(folder, size=12)

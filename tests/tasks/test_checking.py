@@ -10,6 +10,7 @@ import pytest
 from auxtask.backbones.small_nets import dense_backbone
 from auxtask.framework import keras, tf
 from auxtask.tasks.checking import TaskProblem, check_task
+from auxtask.tasks.image_task import ImageTask
 from auxtask.tasks.masked_words import MaskedWords
 from auxtask.tasks.rotation import Rotation
 from auxtask.tasks.same_pair import SamePair
@@ -106,6 +107,34 @@ class NoNumber(Turned):
         return len(data) / 16
 
 
+class AGenerator(Turned):
+    def batches(self, data, seed):
+        yield from super().batches(data, seed)
+
+
+class LossInWords(Turned):
+    def batch_loss(self, batch, training):
+        return {"loss": super().batch_loss(batch, training), "said": "good"}
+
+
+class DrawsWithNumPy(Turned):
+    def batch_loss(self, batch, training):
+        weights = np.random.rand(len(batch[1]))
+        odds = self.head(self.encoder(batch[0], training=training))
+        return tf.reduce_mean(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(batch[1], odds))
+
+
+class MakesNumPyArrays(Turned):
+    def batch_loss(self, batch, training):
+        return super().batch_loss(batch, training) * float(np.mean(batch[0]) > 0)
+
+
+class MakesALayerInEachStep(Turned):
+    def batch_loss(self, batch, training):
+        odds = keras.layers.Dense(4, kernel_initializer="zeros")(self.encoder(batch[0], training=training))
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(batch[1], odds))
+
+
 FAULTS = {
     NothingReachesTheEncoder: "training leaves the part that is kept unchanged",
     AnswerInACorner: r"the target batch\[1\] leaks into the input: batch\[0\]\[:, 0, 11, 0\] tells it",
@@ -120,11 +149,51 @@ FAULTS = {
     NotFinite: "'loss' that is not finite",
     OnePerExample: r"'loss' in shape \(64,\)",
     NoNumber: "num_batches gives 2.5",
+    AGenerator: "batches gives a generator: it must be a tf.data.Dataset",
+    LossInWords: "'said' that is a str: it must be a number",
+    DrawsWithNumPy: "draws with NumPy's or Python's random",
+    MakesNumPyArrays: "not compiled, as in training: .*symbolic",
+    MakesALayerInEachStep: "not compiled, as in training: .*singleton",
 }
 
 
 def test_without_a_fault_nothing_is_said() -> None:
     assert check_task(Turned(small_conv()), pictures()) is None
+
+
+def test_a_head_may_wait_for_its_first_input() -> None:
+    class TwoLayers(Turned):
+        def __init__(self, encoder):
+            super().__init__(encoder)
+            self.head = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dense(4)])
+
+        def num_batches(self, data):
+            return np.int64(super().num_batches(data))
+
+    task = TwoLayers(small_conv())
+    before = task.encoder.get_weights()
+    assert check_task(task, pictures()) is None
+    assert all((new == old).all() for new, old in zip(task.encoder.get_weights(), before, strict=True))
+    task.pretrain(pictures(), budget="2steps")
+
+
+def test_a_task_without_a_method_is_refused_when_it_is_made() -> None:
+    class NoBatchLoss(ImageTask):
+        pass
+
+    with pytest.raises(ValueError, match="NoBatchLoss has no batch_loss"):
+        NoBatchLoss(small_conv())
+
+
+def test_a_loss_that_is_not_returned_is_said_in_training_too() -> None:
+    class Forgot(Turned):
+        def batch_loss(self, batch, training):
+            super().batch_loss(batch, training)
+
+    with pytest.raises(ValueError, match="Forgot.batch_loss gives None: it must return the loss"):
+        check_task(Forgot(small_conv()), pictures())
+    with pytest.raises(ValueError, match="gives None"):
+        Forgot(small_conv()).pretrain(pictures(), budget="1steps")
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
