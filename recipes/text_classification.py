@@ -288,20 +288,22 @@ def pool_size(config: Config, data: at.TextData, largest: int) -> int:
 def make_target(config: Config, run: at.Run, data: at.TextData, tests: at.KnownTexts) -> Target:
     """Fix the test subset before anything is drawn, and lay the texts out."""
     budgets, largest = budgets_of(config, data)
-    pool = data.train.take(data.train.balanced(pool_size(config, data, largest), run.seed))
-    wanted = min(200 if config.quick else config.test_size, data.test.most_balanced)
+    drawn_from = data.train.balanced(pool_size(config, data, largest), run.seed)
+    pool = data.train.take(drawn_from)
+    wanted = min(200 if config.quick else data.test.most_balanced, config.test_size, data.test.most_balanced)
     run.note(f"tested on {wanted} of {len(data.test)} test texts, as many of each class")
     subset = data.test.balanced(wanted, run.seed)
     every = len(data.test) <= (min(config.full_test, 1000) if config.quick else config.full_test)
-    tested = data.test if every else data.test.take(subset)
+    judged_on = np.arange(len(data.test)) if every else subset
+    tested = data.test.take(judged_on)
     spare = unlabelled_texts(config, run, data, tests, list(pool.texts))
     if not spare and "self_training" in config.arms and set(config.arms) <= {"self_training", "chosen"}:
         raise ValueError("arms=self_training: there are too few texts without labels for it; name another arm too")
     rows = np.arange(len(pool) + len(tested) + len(spare))
     own, judged, without_labels = np.split(rows, [len(pool), len(pool) + len(tested)])
-    labelled, full = (
-        at.Examples(where, part.labels, data.names, index=where) for where, part in ((own, pool), (judged, tested))
-    )
+    # By their place among the training texts, which the test texts follow.
+    labelled = at.Examples(own, pool.labels, data.names, index=drawn_from)
+    full = at.Examples(judged, tested.labels, data.names, index=len(data.train) + judged_on)
     return Target(
         [*pool.texts, *tested.texts, *spare], labelled, full.take(subset) if every else full,
         full if every else None, without_labels, budgets,
@@ -433,8 +435,11 @@ def pretrain(
     if kind == "same_document":
         task: Any = at.SameDocument(backbone)
         spans, rate = at.DocumentSpans(seen, tokenizer, max_documents=MOST_DOCUMENTS), 1.5e-4 if adapting else 1e-3
-        if spans.num_short:
-            run.note(f"{spans.num_short} of {seen.num_texts} unlabelled texts are too short for a span: left out")
+        if spans.num_pairs < spans.num_documents + spans.num_short:
+            found = spans.num_documents + spans.num_short
+            run.note(
+                f"{spans.num_pairs} of {found} unlabelled texts are long enough for two spans: the others are left out"
+            )
         task.pretrain(spans, budget=length, learning_rate=rate, callbacks=callbacks, seed=run.seed)
     else:
         unseen = at.TokenCache.write(run.folder / "tokens" / "held_out", held_out, tokenizer)

@@ -387,6 +387,11 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
     assert not {row["arm"] for row in rows} & {"probe", "probe_last_layer", "probe_then_tune", "same_label", "mixture"}
     assert not (tmp_path / "run" / "backbone").exists()
     assert set(at.load(tmp_path / "run" / "model").predict(["bad grey cold", "bright and rich"])) <= {"happy", "sad"}
+    read = at.TextData.from_file(path, "text", "mood")
+    labels = np.concatenate([read.train.labels, read.test.labels])
+    with np.load(tmp_path / "run" / "predictions.npz") as kept:
+        items, true = kept["tfidf-8-draw0"]["item"], kept["tfidf-8-draw0"]["label"]
+    assert len(items) and (labels[items] == true).all() and items.min() >= len(read.train)
 
 
 @pytest.mark.parametrize(

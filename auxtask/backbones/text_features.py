@@ -147,7 +147,10 @@ def _in_batches(
     progress: Callable[[int, int, str], None] | None,
     run: Callable[[dict[str, tf.Tensor]], list[tf.Tensor]] | None = None,
 ) -> list[np.ndarray]:
-    """Give each output of a model for all texts, in their order."""
+    """Give each output of a model for all texts, in their order; ValueError for texts that it cannot take whole."""
+    longest, most = int(np.max(texts.lengths, initial=0)), longest_text(model)
+    if longest > most:
+        raise ValueError(f"texts of up to {longest} tokens: {model.name} takes at most {most} (max_length= cuts them)")
     run = run or traced(model)
     outputs = [np.zeros((len(texts), tensor.shape[-1]), np.float32) for tensor in model.outputs]
     done = 0

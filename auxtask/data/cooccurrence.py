@@ -57,11 +57,12 @@ def cooccurrence_vectors(
     Raises
     ------
     ValueError
-        if a number is out of range, or no two tokens meet
+        if a number is out of range, the tokenizer is another one, or no two tokens meet
     """
     for name, value, least in (("size", size, 1), ("window", window, 2), ("max_tokens", max_tokens, 1)):
         if value < least:
             raise ValueError(f"{name}={value}: must be at least {least}")
+    texts.check(tokenizer)
     met = _meetings(texts, tokenizer, window, max_tokens)
     often = np.asarray(met.sum(axis=1)).ravel()
     words = np.sort(np.argsort(-often, kind="stable")[:max_words])

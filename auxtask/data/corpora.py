@@ -100,10 +100,14 @@ class Corpus:
 
     @classmethod
     def of(cls, texts: Sequence[str], name: str = "texts given") -> Corpus:
-        """Take texts that are in memory anyway."""
+        """Take texts that are in memory anyway; None is an empty one, anything else a ValueError when it is read."""
         if isinstance(texts, str):
             raise ValueError("a corpus needs a list of texts, not one string")
-        return cls(name, lambda: texts, lambda: _digest_of(b"", (t.encode(errors="surrogatepass") for t in texts)))
+
+        def read() -> Iterator[str]:
+            return (checked_text(text, name, number) for number, text in enumerate(texts, 1))
+
+        return cls(name, read, lambda: _digest_of(b"", (text.encode() for text in read())))
 
     @classmethod
     def joined(cls, *corpora: Corpus) -> Corpus:

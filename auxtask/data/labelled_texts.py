@@ -67,7 +67,7 @@ def class_names(values: Iterable[Hashable]) -> tuple[str, ...]:
     """Sort the different values of a label column and write them as names: numbers by size, all else by letters."""
     different = {label_name(value) for value in values}
     if all(name.isascii() and name.removeprefix("-").isdigit() for name in different):
-        return tuple(sorted(different, key=int))
+        return tuple(sorted(different, key=lambda name: (int(name), name)))  # 1 and 01 are two names
     return tuple(sorted(different))
 
 

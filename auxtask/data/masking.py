@@ -89,8 +89,9 @@ def masked_batches(
     Raises
     ------
     ValueError
-        if the corpus has too few tokens for one sequence
+        if the corpus has too few tokens for one sequence, or was turned into tokens by another tokenizer
     """
+    cache.check(tokenizer)
     masking = masking or Masking()
     plan = _Packing(cache, batch_size, length, masking.at_texts)
 
@@ -132,8 +133,9 @@ def held_out_batches(
     Raises
     ------
     ValueError
-        if the corpus has too few tokens for one sequence
+        if the corpus has too few tokens for one sequence, or was turned into tokens by another tokenizer
     """
+    cache.check(tokenizer)
     masking = masking or Masking()
     plan = _Packing(cache, batch_size, length, masking.at_texts)
     rows = plan.rows(0)

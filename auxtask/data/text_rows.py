@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def collect_rows(
     Raises
     ------
     ValueError
-        for a text that is none, or a label outside of `names`, with its line
+        for a text that is none, a label that is several, or one outside of `names`, with its line
     """
     texts: list[str] = []
     labels: list[str] = []
@@ -73,6 +73,9 @@ def collect_rows(
         if not text.strip():
             empty += 1
             continue
+        if not isinstance(label, Hashable):
+            kind = type(label).__name__
+            raise ValueError(f"{source}, line {number}: the label is a {kind}, {label!r:.40}; a text has one label")
         text = clean(text) if clean is not None else text
         if is_unlabelled(label) or (names is not None and isinstance(label, int) and label < 0):
             unlabelled.append(text)
@@ -162,8 +165,10 @@ def split_rows(rows: TextRows, fraction: float, seed: int) -> tuple[LabelledText
     texts, labels = ([column[i] for i in first.values()] for column in (rows.texts, rows.labels))
     copies = len(rows.texts) - len(texts)
     counts = Counter(labels)
-    if len(counts) == 1:
+    if len(set(rows.labels)) == 1:
         raise ValueError(f"{rows.source}: the labels are all the same ({labels[0]}); nothing to tell apart")
+    if len(counts) == 1:
+        raise ValueError(f"{rows.source}: all texts but of {labels[0]} are copies of others; nothing to tell apart")
     short = [name for name in rows.names if counts[name] == 1]
     if short:
         raise ValueError(

@@ -41,8 +41,9 @@ def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[Row]:
     FileNotFoundError
         if there is no such file
     ValueError
-        if a line is no UTF-8, no JSON object, or the CSV is damaged, naming the line; if a column is missing, naming
-        those that exist; if the suffix is not known
+        if a line is no UTF-8, no JSON object, or the CSV is damaged, naming the line; if a column is missing (of
+        `.jsonl` the first one in any line, another in all of them) or stands there twice, naming those that exist; if
+        the suffix is not known
     """
     file = Path(path)
     if not file.is_file():
@@ -174,6 +175,8 @@ def _lines_of_text(file: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 
 def _rows_of_json(file: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """Give rows; all but the first column may be left out of some, as a text without a label has none."""
+    met: dict[str, None] = {}  # every key of any row, in their order
     for number, line in _lines(file):
         if not line.strip():
             continue
@@ -183,10 +186,11 @@ def _rows_of_json(file: Path, columns: Sequence[str]) -> Iterator[Row]:
             raise ValueError(f"{file}, line {number}: not JSON, one object per line ({error.msg})") from None
         if not isinstance(row, dict):
             raise ValueError(f"{file}, line {number}: a JSON {type(row).__name__}, expected one object per line")
-        for column in columns:
-            if column not in row:
-                _require(column, row, f"{file}, line {number}")
-        yield number, tuple(row[column] for column in columns)
+        _require(columns[0], row, f"{file}, line {number}")
+        met |= dict.fromkeys(row)
+        yield number, tuple(row.get(column) for column in columns)
+    for column in columns if met else ():
+        _require(column, met, str(file))
 
 
 def _rows_of_table(file: Path, columns: Sequence[str], delimiter: str) -> Iterator[Row]:
@@ -198,6 +202,8 @@ def _rows_of_table(file: Path, columns: Sequence[str], delimiter: str) -> Iterat
         header = [name.strip() for name in next(reader, [])]
         for column in columns:
             _require(column, header, str(file))
+            if header.count(column) > 1:
+                raise ValueError(f"{file}: {header.count(column)} columns are called {column!r}; rename all but one")
         where = [header.index(column) for column in columns]
         for row in reader:
             if any(row[len(header) :]):

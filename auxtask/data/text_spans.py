@@ -40,11 +40,16 @@ class DocumentSpans:
         The document of each item, numbered from 0 on.
     num_short : int
         Documents too short for a span.
+    num_pairs : int
+        Documents long enough for two spans.
+    vocab_size : int
+        Of the tokenizer.
 
     Raises
     ------
     ValueError
-        No document is long enough for two spans, or there is no other one; a setting is out of range.
+        Fewer than two documents are long enough for two spans; the tokenizer is not that of the cache; a setting is out
+        of range.
     """
 
     def __init__(
@@ -60,7 +65,9 @@ class DocumentSpans:
         if min_tokens < 1 or length < min_tokens + 2:
             raise ValueError(f"length={length}, min_tokens={min_tokens}: a span holds min_tokens and 2 special tokens")
         self.length, self._content, self._least = length, length - 2, min_tokens
+        cache.check(tokenizer)
         self._cache, self._redraw, self._seed = cache, redraw, seed
+        self.vocab_size = tokenizer.vocab_size
         self._cls, self._sep, self._pad = tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id
         lengths = cache.lengths
         long_enough = np.flatnonzero(lengths >= min_tokens)
@@ -70,10 +77,11 @@ class DocumentSpans:
         self._document = long_enough
         self._starts, self._sizes = np.asarray(cache.starts[long_enough]), lengths[long_enough]
         spans = np.where(self._sizes >= 2 * min_tokens, 2, 1)
-        if not (spans == 2).any() or len(spans) < 2:
+        self.num_pairs = int((spans == 2).sum())
+        if self.num_pairs < 2:
             raise ValueError(
-                f"{int((spans == 2).sum())} of {cache.num_texts} texts have {2 * min_tokens} tokens, enough for two "
-                f"spans, and {len(spans)} enough for one: 'same document or not?' needs a pair and another document"
+                f"{self.num_pairs} of {cache.num_texts} texts have {2 * min_tokens} tokens, enough for two spans, and "
+                "'same document or not?' needs several; hidden words (task=masked) can be guessed in short texts too"
             )
         self.labels = np.repeat(np.arange(len(spans)), spans)
         self._half = np.arange(len(self.labels)) - np.repeat(np.cumsum(spans) - spans, spans)

@@ -98,6 +98,11 @@ class TokenCache:
         """Tokens of each text without its separator: int64 [num_texts]."""
         return np.diff(self.starts) - 1
 
+    def check(self, tokenizer: TextTokenizer) -> None:
+        """Refuse another tokenizer than the one whose token numbers these are; ValueError."""
+        if self._about["tokenizer"] != tokenizer.fingerprint():
+            raise ValueError(f"{self.folder}: these texts were turned into tokens by another tokenizer")
+
     def fingerprint(self) -> str:
         """Give what identifies texts and tokenizer."""
         return f"{self._about['corpus']}-{self._about['tokenizer']}"

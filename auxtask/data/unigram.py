@@ -28,6 +28,8 @@ class UnigramBaseline:
 
 def unigram_baseline(train: TokenCache, held_out: TokenCache, tokenizer: TextTokenizer) -> UnigramBaseline:
     """Measure the guess without context; each token of the vocabulary counts as seen once more than it was."""
+    for cache in (train, held_out):
+        cache.check(tokenizer)
     ordinary = tokenizer.ordinary_ids
     seen, met = (_counts(cache, tokenizer.vocab_size)[ordinary] for cache in (train, held_out))
     if not met.sum():

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from auxtask.data.special_tokens import SPECIAL
 
-# Every sign of a large corpus would else get a number: characters of all scripts, emoji, …
-_MOST_LETTERS = 1000
+# Every sign of a large corpus would else get a number: characters of all scripts, emoji, … Where more than so many are
+# needed to write nearly all of the text (Chinese, Japanese), there are more.
+_MOST_LETTERS, _NEARLY_ALL = 1000, 0.9995
 
 
 def bert_tokenizer(
@@ -68,7 +70,7 @@ def train_wordpiece(
         if there is no text
     """
     rules = bert_tokenizer({name: number for number, name in enumerate(SPECIAL.values())}, lowercase)
-    letters = _letters(_first_characters(texts, max_characters), rules, min(_MOST_LETTERS, vocab_size // 4))
+    letters = _letters(_first_characters(texts, max_characters), rules, vocab_size // 4)
     if not letters:
         raise ValueError("the corpus is empty: no text to train a tokenizer on")
     trainer = trainers.WordPieceTrainer(
@@ -94,7 +96,10 @@ def _letters(texts: Iterable[str], rules: Tokenizer, most: int) -> list[str]:
         for letter in rules.normalizer.normalize_str(character):
             if not letter.isspace():
                 normalised[letter] += count
-    return sorted(sorted(normalised, key=lambda letter: (-normalised[letter], letter))[:most])
+    commonest = sorted(normalised, key=lambda letter: (-normalised[letter], letter))
+    written = np.cumsum([normalised[letter] for letter in commonest])
+    needed = int(np.searchsorted(written, _NEARLY_ALL * normalised.total())) + 1
+    return sorted(commonest[: min(most, max(_MOST_LETTERS, needed))])
 
 
 def _first_characters(texts: Iterable[str], limit: int) -> Iterator[str]:

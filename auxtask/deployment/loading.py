@@ -67,7 +67,9 @@ def load(path: str | os.PathLike[str], custom_layers: CustomLayers | None = None
         return LOADERS[kind](path, custom_layers)
     if any((path / name).is_file() for name in _RUN_FILES):
         if not (path / "backbone" / DESCRIPTION).is_file():
-            raise ValueError(f"{path}: this run saved no backbone (was it interrupted?)")
+            model = path / "model"
+            hint = f"its classifier is {model}" if (model / DESCRIPTION).is_file() else "was it interrupted?"
+            raise ValueError(f"{path}: this run saved no backbone ({hint})")
         return load_backbone(path / "backbone", custom_layers)
     raise ValueError(f"{path}: is none of what can be loaded: {_ACCEPTED}")
 

@@ -95,6 +95,8 @@ class Run:
         self.figures: dict[str, Path] = {path.stem: path for path in drawn}
         self._board = ProgressBoard(console)
         self._began = time.perf_counter()
+        if earlier:
+            self.log(resumed=True)  # a training that was cut off begins anew below this line
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -88,7 +88,9 @@ def fill_blank(lm: MaskedWords | str | os.PathLike[str], text: str, top: int = 5
 
 
 def in_mask_token(tokenizer: TextTokenizer, text: str) -> str:
-    """Write `[MASK]` as this tokenizer does."""
+    """Write `[MASK]` as this tokenizer does; ValueError for what is no text."""
+    if not isinstance(text, str):
+        raise ValueError(f"text is a {type(text).__name__}: expected one text with {_BLANK} in it")
     return text.replace(_BLANK, tokenizer.token(tokenizer.mask_id))
 
 
@@ -104,8 +106,8 @@ def fill(task: MaskedWords, ids: np.ndarray, top: int) -> list[list[tuple[str, f
     positions = np.flatnonzero(ids == tokenizer.mask_id)
     if not len(positions):
         raise ValueError(f"no {tokenizer.token(tokenizer.mask_id)} in {tokenizer.decode(ids)!r}")
-    if top < 1:
-        raise ValueError(f"top={top}: at least 1")
+    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+        raise ValueError(f"top={top!r}: expected a whole number of at least 1")
     inputs = {
         "input_ids": tf.constant([ids], tf.int32),
         "attention_mask": tf.ones((1, len(ids)), tf.int32),
@@ -113,7 +115,9 @@ def fill(task: MaskedWords, ids: np.ndarray, top: int) -> list[list[tuple[str, f
     }
     # A table may have more rows than the tokenizer has words.
     rows = tf.nn.softmax(task(inputs)).numpy()[:, : tokenizer.vocab_size]
-    best = np.argsort(-rows, axis=1)[:, :top]
+    ranked = rows.copy()
+    ranked[:, tokenizer.special_ids] = -1  # [CLS] is no word
+    best = np.argsort(-ranked, axis=1)[:, : min(top, len(tokenizer.ordinary_ids))]
     return [[(_word(tokenizer, int(i)), float(row[i])) for i in chosen] for row, chosen in zip(rows, best, strict=True)]
 
 

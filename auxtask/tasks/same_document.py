@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from auxtask.backbones.language_names import language_layers
 from auxtask.backbones.pooling import pooled
 from auxtask.data.text_batches import EncodedTexts
+from auxtask.data.text_spans import DocumentSpans
 from auxtask.framework import keras, tf
 from auxtask.losses.supervised_contrastive import SupervisedContrastive
 from auxtask.tasks.identity_data import IdentityData
@@ -88,8 +90,12 @@ class SameDocument(SameIdentity):
         Raises
         ------
         ValueError
-            No document has two spans; a setting is out of range; the loss is not finite.
+            Spans by a tokenizer with more tokens than the backbone has vectors; a setting is out of range; the loss is
+            not finite.
         """
+        known = language_layers(self.backbone)[0].vocab_size
+        if isinstance(data, DocumentSpans) and data.vocab_size > known:
+            raise ValueError(f"the spans have numbers up to {data.vocab_size}, {self.backbone.name} has {known} tokens")
         length = getattr(data, "length", None)  # of labelled texts there is none
         if length is not None and parse_budget(budget).kind == "tokens":
             budget = in_steps(budget, 1, documents * spans * int(length))

@@ -105,6 +105,13 @@ def test_a_sample_is_drawn_in_one_pass_with_the_same_chance_for_every_text() -> 
         corpus.sample(0)
 
 
+def test_of_texts_in_memory_none_is_empty_and_what_is_no_text_is_refused() -> None:
+    corpus = Corpus.of(["a", None, "b"])  # type: ignore[list-item]
+    assert list(corpus) == ["a", "b"] and corpus.num_empty == 1
+    with pytest.raises(ValueError, match=r"mine, line 2: expected a text, found float 'nan'"):
+        list(Corpus.of(["a", float("nan")], "mine"))  # type: ignore[list-item]
+
+
 def test_half_of_a_character_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "odd.jsonl"
     path.write_text('{"text": "fine"}\n{"text": "\\ud83d"}\n')

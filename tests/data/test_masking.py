@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from auxtask.data.cooccurrence import cooccurrence_vectors
 from auxtask.data.corpora import Corpus
 from auxtask.data.drawn_texts import draw_pool
 from auxtask.data.masking import Masking, _shuffled, held_out_batches, masked_batches, num_sequences
+from auxtask.data.text_spans import DocumentSpans
 from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.data.unigram import unigram_baseline
@@ -148,6 +150,21 @@ def test_one_sentence_is_too_little_and_settings_are_checked(tmp_path: Path, cac
         Masking(1)
     with pytest.raises(ValueError, match="length=4"):
         masked_batches(cache, tokenizer, length=4)
+
+
+def test_tokens_of_another_tokenizer_are_refused(cache) -> None:
+    other = TextTokenizer.train(Corpus.of(["other words make another vocabulary"] * 3), vocab_size=100)
+    said = "turned into tokens by another tokenizer"
+    with pytest.raises(ValueError, match=said):
+        masked_batches(cache, other, 4, 16)
+    with pytest.raises(ValueError, match=said):
+        held_out_batches(cache, other, 4, 16)
+    with pytest.raises(ValueError, match=said):
+        unigram_baseline(cache, cache, other)
+    with pytest.raises(ValueError, match=said):
+        cooccurrence_vectors(cache, other, 8)
+    with pytest.raises(ValueError, match=said):
+        DocumentSpans(cache, other)
 
 
 def test_a_corpus_of_hardly_one_sequence_still_works(tmp_path: Path, tokenizer) -> None:

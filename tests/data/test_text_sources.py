@@ -93,6 +93,7 @@ def test_the_line_that_is_no_utf8_is_named(tmp_path: Path, name: str) -> None:
         ("a.csv", "", r"no column 'text' \(there are: none\)"),
         ("a.csv", 'text,label\nfine,1\n"never closed,1\nlost,0\n', "damaged CSV"),
         ("a.csv", "text,label\nfine,1\ngood, really good,1\n", "line 3: 3 fields, the header has 2; .* in quotes"),
+        ("a.csv", "text,text,label\nA,fine,1\n", "2 columns are called 'text'; rename all but one"),
         ("a.docx", "", "cannot tell what kind of file this is; valid are .jsonl"),
     ],
 )
@@ -100,6 +101,17 @@ def test_bad_files_are_named_in_one_line(tmp_path: Path, name: str, content: str
     with pytest.raises(ValueError, match=message) as error:
         list(read_rows(write(tmp_path / name, content), ["text"]))
     assert name in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_json_line_may_lack_its_label_but_not_all_of_them_nor_its_text(tmp_path: Path) -> None:
+    lines = ['{"text": "a"}', '{"text": "b", "label": 1}', '{"text": "c"}']
+    path = write(tmp_path / "a.jsonl", "\n".join(lines) + "\n")
+    assert list(read_rows(path, ["text", "label"])) == [(1, ("a", None)), (2, ("b", 1)), (3, ("c", None))]
+    with pytest.raises(ValueError, match=r"a\.jsonl: no column 'labels' .*did you mean 'label'"):
+        list(read_rows(path, ["text", "labels"]))
+    path.write_text('{"text": "a", "label": 1}\n{"label": 1}\n')
+    with pytest.raises(ValueError, match="line 2: no column 'text'"):
+        list(read_rows(path, ["text", "label"]))
 
 
 def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:

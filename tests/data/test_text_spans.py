@@ -110,8 +110,12 @@ def test_texts_too_short_for_pairs_are_refused(tmp_path: Path, cache, tokenizer)
     with pytest.raises(ValueError, match="0 of 5 texts have 16 tokens, enough for two spans"):
         DocumentSpans(short, tokenizer)
     alone = TokenCache.write(tmp_path / "alone", Corpus.of(["waa wab wac wad wae waf wag wah " * 4]), tokenizer)
-    with pytest.raises(ValueError, match="needs a pair and another document"):
+    with pytest.raises(ValueError, match="1 of 1 texts have 16 tokens, enough for two spans"):
         DocumentSpans(alone, tokenizer)
+    # One pair has no negatives: its loss is 0, whatever the network.
+    texts = ["waa wab wac wad wae waf wag wah " * 4, *["waa wab wac wad wae waf wag wah wai"] * 9]
+    with pytest.raises(ValueError, match="1 of 10 texts have 16 tokens"):
+        DocumentSpans(TokenCache.write(tmp_path / "one", Corpus.of(texts), tokenizer), tokenizer)
     with pytest.raises(ValueError, match="length=8, min_tokens=8"):
         DocumentSpans(cache, tokenizer, length=8)
 

@@ -71,6 +71,7 @@ def test_string_labels_become_sorted_classes_and_a_test_half(tmp_path: Path) -> 
         ([1.0, 0.5], ("0.5", "1")),
         ([" b", "a "], ("a", "b")),
         ([True, False], ("False", "True")),
+        (["1", "02", "01", "2"], ("01", "1", "02", "2")),  # whatever the order of a set
     ],
 )
 def test_class_names_are_sorted_as_people_would(values: list, names: tuple[str, ...]) -> None:
@@ -110,6 +111,7 @@ def test_a_test_file_of_its_own_is_taken_as_it_is(tmp_path: Path) -> None:
     [
         (rows_of(a=5), r"the labels are all the same \(a\); nothing to tell apart"),
         (rows_of(a=5, b=1), "too few texts: b has a single one"),
+        ([("same", "a"), ("same", "b"), ("same", "b")], "all texts but of a are copies of others"),
         ([("text", "")], "no training text with a label"),
         ([], "no training text with a label"),
     ],
@@ -117,6 +119,13 @@ def test_a_test_file_of_its_own_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_too_little_to_learn_from_is_refused(tmp_path: Path, rows: list[tuple[str, str]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read(write_csv(tmp_path / "a.csv", rows))
+
+
+def test_several_labels_of_one_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "fine", "label": 1}\n{"text": "good", "label": ["a", "b"]}\n')
+    with pytest.raises(ValueError, match=r"a\.jsonl, line 2: the label is a list, \['a', 'b'\]; a text has one label"):
+        TextData.from_file(path)
 
 
 def test_one_class_with_a_test_file_is_refused(tmp_path: Path) -> None:

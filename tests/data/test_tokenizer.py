@@ -43,6 +43,20 @@ def test_training_is_a_function_of_the_texts(trained: TextTokenizer) -> None:
     assert TextTokenizer.train(draw_pool(500, seed=1), vocab_size=1000).fingerprint() != trained.fingerprint()
 
 
+def test_of_a_script_whose_words_are_letters_nearly_all_get_a_number() -> None:
+    random = np.random.default_rng(0)
+    chances = 1 / np.arange(1, 2001)
+    drawn = random.choice(2000, (2000, 40), p=chances / chances.sum())
+    texts = ["".join(chr(0x4E00 + i) for i in row) for row in drawn]
+    tokenizer = TextTokenizer.train(texts, vocab_size=12_000)
+    ids = np.concatenate(tokenizer.encode(texts, frame=False))
+    assert np.mean(ids == tokenizer.unk_id) < 0.001
+    rare = "".join(chr(0x4E00 + i) for i in range(1500))
+    mixed = TextTokenizer.train([rare, *["plain words " * 1000] * 400], vocab_size=12_000)
+    letters = {word for word in map(mixed.token, range(mixed.vocab_size)) if len(word) == 1}
+    assert len(letters) == 1000  # of other scripts, not every letter that is met once
+
+
 def test_case_may_matter() -> None:
     cased = TextTokenizer.train(["Paris paris"] * 9, vocab_size=100, lowercase=False)
     assert cased.decode(cased.encode(["Paris paris"])[0]) == "Paris paris"

@@ -113,3 +113,7 @@ def test_anything_else_is_refused_in_one_line(tmp_path: Path) -> None:
         assert name in text and word in text and "\n" not in text
     with pytest.raises(FileNotFoundError, match="nowhere"):
         load(tmp_path / "nowhere")
+    (tmp_path / "run" / "model").mkdir()
+    (tmp_path / "run" / "model" / "description.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"saved no backbone \(its classifier is .*run/model\)"):
+        load(tmp_path / "run")

@@ -157,7 +157,10 @@ def test_resuming_adds_to_the_seconds_keeps_notes_and_figures_and_removes_what_a
     run.figure("curve", Figure())
     run.finish("interrupted")
     (tmp_path / ".unfinished-1-model").mkdir()
+    run.log(epoch=1)
     run = opened(tmp_path, resume=True)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line.get("resumed") for line in lines] == [None, True]
     with run.stage("one"):
         pass
     assert result_of(tmp_path)["seconds"]["one"] >= 100

@@ -6,7 +6,7 @@ import pytest
 from auxtask.backbones.language import language_backbone
 from auxtask.backbones.language_config import LanguageConfig
 from auxtask.backbones.pooling import pooled
-from auxtask.backbones.text_features import text_features
+from auxtask.backbones.text_features import longest_text, text_features
 from auxtask.data.corpora import Corpus
 from auxtask.data.text_batches import EncodedTexts
 from auxtask.data.text_spans import DocumentSpans
@@ -84,3 +84,14 @@ def test_features_are_the_pooled_outputs_of_every_layer(spans) -> None:
     assert list(features) == ["embeddings", "layer0", "layer1"]
     last = pooled(backbone, "mean").predict(texts.padded(np.arange(3)), verbose=0)
     np.testing.assert_allclose(features["layer1"], last, atol=1e-5)
+
+
+def test_texts_and_spans_that_do_not_fit_the_model_are_refused(spans) -> None:
+    tokenizer, seen, _ = spans
+    backbone = small_model(tokenizer.vocab_size)
+    most = longest_text(backbone)
+    long = EncodedTexts(["ship wave " * most], tokenizer, most + 8)
+    with pytest.raises(ValueError, match=rf"texts of up to {most + 8} tokens: .* takes at most {most}"):
+        text_features(backbone, long)
+    with pytest.raises(ValueError, match=f"the spans have numbers up to {tokenizer.vocab_size}, .* has 20 tokens"):
+        SameDocument(small_model(20)).pretrain(seen, budget="1steps")
