@@ -290,7 +290,7 @@ def make_target(config: Config, run: at.Run, data: at.TextData, tests: at.KnownT
     budgets, largest = budgets_of(config, data)
     drawn_from = data.train.balanced(pool_size(config, data, largest), run.seed)
     pool = data.train.take(drawn_from)
-    wanted = min(200 if config.quick else data.test.most_balanced, config.test_size, data.test.most_balanced)
+    wanted = min(config.test_size, data.test.most_balanced, 200 if config.quick else len(data.test))
     run.note(f"tested on {wanted} of {len(data.test)} test texts, as many of each class")
     subset = data.test.balanced(wanted, run.seed)
     every = len(data.test) <= (min(config.full_test, 1000) if config.quick else config.full_test)

@@ -52,15 +52,29 @@ def language_layers(model: keras.Model) -> tuple[TextEmbeddings, list[Transforme
         It has not exactly one layer of embeddings, or no transformer layer.
     """
     leaves = list(leaves_of_calls(read_graph(model).calls).values())
-    embeddings = [leaf for leaf in leaves if isinstance(leaf, TextEmbeddings)]
+    embeddings = text_embeddings(model)
     blocks = [leaf for leaf in leaves if isinstance(leaf, TransformerBlock)]
     poolers = [leaf for leaf in leaves if isinstance(leaf, FirstTokenPooler)]
-    if len(embeddings) != 1 or not blocks:
+    if not blocks:
+        raise ValueError(f"model {model.name!r} is no language model of ours: it has no TransformerBlock layer")
+    return embeddings, blocks, poolers[0] if poolers else None
+
+
+def text_embeddings(model: keras.Model) -> TextEmbeddings:
+    """Find the layer that takes a text's tokens, in a language model or in whatever is left of one.
+
+    Raises
+    ------
+    ValueError
+        There is none, or more than one.
+    """
+    leaves = leaves_of_calls(read_graph(model).calls).values()
+    found = [leaf for leaf in leaves if isinstance(leaf, TextEmbeddings)]
+    if len(found) != 1:
         raise ValueError(
-            f"model {model.name!r} is no language model of ours: it has {len(embeddings)} TextEmbeddings and "
-            f"{len(blocks)} TransformerBlock layers"
+            f"model {model.name!r} is no language model of ours: it has {len(found)} TextEmbeddings layers"
         )
-    return embeddings[0], blocks, poolers[0] if poolers else None
+    return found[0]
 
 
 def pytorch_weights(model: keras.Model) -> dict[str, tf.Variable]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from auxtask.backbones.language_names import language_layers
+from auxtask.backbones.language_names import text_embeddings
 from auxtask.backbones.pooling import MaskedPooling, attention_mask_of
 from auxtask.data.text_batches import EncodedTexts, length_sorted_batches
 from auxtask.data.tokenizer import TextTokenizer
@@ -78,7 +78,7 @@ def pooled_upper_layers(backbone: keras.Model, pooling: str = "mean") -> keras.M
 
 def longest_text(backbone: keras.Model) -> int:
     """Give the most tokens, special ones included, that a language model takes; ValueError for another model."""
-    return int(language_layers(backbone)[0].max_length)
+    return int(text_embeddings(backbone).max_length)
 
 
 def check_tokenizer(tokenizer: TextTokenizer, backbone: keras.Model, name: str = "the model") -> None:
@@ -98,7 +98,7 @@ def check_tokenizer(tokenizer: TextTokenizer, backbone: keras.Model, name: str =
         The tokenizer has more tokens than the model has vectors, or fewer than nine tenths of them; or another number
         for padding, where the model counts positions by it (RoBERTa); or this is no language model.
     """
-    table = language_layers(backbone)[0]
+    table = text_embeddings(backbone)
     tokenizer.check_fits(int(table.vocab_size), name)
     if tokenizer.vocab_size < 0.9 * table.vocab_size:
         raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from auxtask.backbones.language_names import language_layers
+from auxtask.backbones.language_names import text_embeddings
 from auxtask.framework import keras
 
 
@@ -27,7 +27,7 @@ def set_word_vectors(backbone: keras.Model, vectors: np.ndarray) -> None:
     ValueError
         The model is no language model, or its table has another shape; a number is not finite.
     """
-    table = language_layers(backbone)[0].word
+    table = text_embeddings(backbone).word
     own = table.embeddings.numpy()
     if vectors.shape != own.shape:
         raise ValueError(f"vectors must be {list(own.shape)} for this model, not {list(vectors.shape)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from auxtask.backbones.language_names import language_layers
+from auxtask.backbones.language_names import text_embeddings
 from auxtask.backbones.pooling import pooled
 from auxtask.data.text_batches import EncodedTexts
 from auxtask.data.text_spans import DocumentSpans
@@ -93,7 +93,7 @@ class SameDocument(SameIdentity):
             Spans by a tokenizer with more tokens than the backbone has vectors; a setting is out of range; the loss is
             not finite.
         """
-        known = language_layers(self.backbone)[0].vocab_size
+        known = text_embeddings(self.backbone).vocab_size
         if isinstance(data, DocumentSpans) and data.vocab_size > known:
             raise ValueError(f"the spans have numbers up to {data.vocab_size}, {self.backbone.name} has {known} tokens")
         length = getattr(data, "length", None)  # of labelled texts there is none

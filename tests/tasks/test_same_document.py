@@ -6,7 +6,7 @@ import pytest
 from auxtask.backbones.language import language_backbone
 from auxtask.backbones.language_config import LanguageConfig
 from auxtask.backbones.pooling import pooled
-from auxtask.backbones.text_features import longest_text, text_features
+from auxtask.backbones.text_features import embed_texts, longest_text, text_features
 from auxtask.data.corpora import Corpus
 from auxtask.data.text_batches import EncodedTexts
 from auxtask.data.text_spans import DocumentSpans
@@ -14,6 +14,7 @@ from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras
 from auxtask.tasks.same_document import SameDocument
+from auxtask.transfer.cloning import reuse
 from auxtask.transfer.groups import layer_groups
 
 TOPICS = {"sea": "ship wave salt shore sail", "wood": "tree leaf moss bark root", "town": "street shop lamp bus door"}
@@ -91,6 +92,8 @@ def test_texts_and_spans_that_do_not_fit_the_model_are_refused(spans) -> None:
     backbone = small_model(tokenizer.vocab_size)
     most = longest_text(backbone)
     long = EncodedTexts(["ship wave " * most], tokenizer, most + 8)
+    cut = pooled(reuse(backbone, upto="embeddings"))
+    assert embed_texts(cut, EncodedTexts(["ship wave"], tokenizer, 16)).shape == (1, backbone.output_shape[-1])
     with pytest.raises(ValueError, match=rf"texts of up to {most + 8} tokens: .* takes at most {most}"):
         text_features(backbone, long)
     with pytest.raises(ValueError, match=f"the spans have numbers up to {tokenizer.vocab_size}, .* has 20 tokens"):
