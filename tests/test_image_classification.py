@@ -38,7 +38,7 @@ def write_folder(folder: Path, images: at.ImageData, count: int, first: int = 0)
 
 
 def small_file(path: Path, shape: tuple[int, ...] = (8, 8)) -> Path:
-    """A file such as tutorials make: flat pixels between 0 and 1, a softmax over ten classes."""
+    """A file such as tutorials make: flat pixels from 0 to 1, a softmax over ten classes."""
     at.keras.Sequential([
         at.keras.Input(shape), L.Flatten(), L.Dense(20, "relu"), L.Dense(10, "softmax")
     ]).save(path)  # fmt: skip
@@ -77,7 +77,7 @@ def test_a_folder_and_a_tutorials_file_leave_a_model_that_names_files(digits: Pa
     assert image_classification(*words, "arms=pixels,random_frozen,probe,chosen", "--out", out) == 0
     assert set(accuracy_of(out)) == {"pixels", "random_frozen", "probe", "chosen"}
     notes = " ".join(result_of(out)["notes"])
-    assert "the head of" in notes and "pixels between 0 and 1" in notes and "model/:" in notes
+    assert "the head of" in notes and "pixels from 0 to 1" in notes and "model/:" in notes
     new = sorted(digits.rglob("*.png"))
     model = at.load(out / "model")
     names = model.predict([str(path) for path in new])
