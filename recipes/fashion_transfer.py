@@ -190,11 +190,11 @@ def pairs_of(config: Config, data: at.ImageData) -> list[tuple[str, ...]]:
 def budgets_of(config: Config, data: at.ImageData) -> tuple[int, ...]:
     """Give the numbers of labels, for which any two classes have images."""
     rarest = np.argsort(data.train.counts, kind="stable")[:2]
-    usual, most = (200,) if data.name == "fashion_mnist" else (20,), 2 * data.train.counts.min()
-    # Whoever asked for no data set in particular did not ask for more labels than the digits have, which stand in.
-    stand_in = config.dataset == "auto" and data.name == "digits"
-    asked = [n for n in config.labels if n <= most or not stand_in] or config.labels
-    return at.label_budgets(asked, usual, data.train.counts[rarest], [data.names[i] for i in rarest], least=2)
+    usual = (200,) if data.name == "fashion_mnist" else (20,)
+    return at.label_budgets(
+        config.labels, usual, data.train.counts[rarest], [data.names[i] for i in rarest], least=2,
+        drop=config.dataset == "auto" and data.name == "digits",
+    )  # fmt: skip
 
 
 def make_task(config: Config, data: at.ImageData, pair: tuple[str, ...], largest: int, seed: int) -> Task:

@@ -435,8 +435,8 @@ def pretrain(
     if kind == "same_document":
         task: Any = at.SameDocument(backbone)
         spans, rate = at.DocumentSpans(seen, tokenizer, max_documents=MOST_DOCUMENTS), 1.5e-4 if adapting else 1e-3
-        if spans.num_pairs < spans.num_documents + spans.num_short:
-            found = spans.num_documents + spans.num_short
+        found = spans.num_documents + spans.num_short
+        if spans.num_pairs < found:
             run.note(
                 f"{spans.num_pairs} of {found} unlabelled texts are long enough for two spans: the others are left out"
             )

@@ -51,8 +51,8 @@ def language_layers(model: keras.Model) -> tuple[TextEmbeddings, list[Transforme
     ValueError
         It has not exactly one layer of embeddings, or no transformer layer.
     """
-    leaves = list(leaves_of_calls(read_graph(model).calls).values())
-    embeddings = text_embeddings(model)
+    leaves = _leaves(model)
+    embeddings = _only_embeddings(model, leaves)
     blocks = [leaf for leaf in leaves if isinstance(leaf, TransformerBlock)]
     poolers = [leaf for leaf in leaves if isinstance(leaf, FirstTokenPooler)]
     if not blocks:
@@ -68,7 +68,14 @@ def text_embeddings(model: keras.Model) -> TextEmbeddings:
     ValueError
         There is none, or more than one.
     """
-    leaves = leaves_of_calls(read_graph(model).calls).values()
+    return _only_embeddings(model, _leaves(model))
+
+
+def _leaves(model: keras.Model) -> list[Any]:
+    return list(leaves_of_calls(read_graph(model).calls).values())
+
+
+def _only_embeddings(model: keras.Model, leaves: list[Any]) -> TextEmbeddings:
     found = [leaf for leaf in leaves if isinstance(leaf, TextEmbeddings)]
     if len(found) != 1:
         raise ValueError(

@@ -186,8 +186,10 @@ def _rows_of_json(file: Path, columns: Sequence[str]) -> Iterator[Row]:
             raise ValueError(f"{file}, line {number}: not JSON, one object per line ({error.msg})") from None
         if not isinstance(row, dict):
             raise ValueError(f"{file}, line {number}: a JSON {type(row).__name__}, expected one object per line")
-        _require(columns[0], row, f"{file}, line {number}")
-        met |= dict.fromkeys(row)
+        if columns[0] not in row:
+            _require(columns[0], row, f"{file}, line {number}")
+        if not met.keys() >= row.keys():
+            met |= dict.fromkeys(row)
         yield number, tuple(row.get(column) for column in columns)
     for column in columns if met else ():
         _require(column, met, str(file))

@@ -18,13 +18,14 @@ def label_budgets(
     per_class: bool = False,
     least: int = 1,
     option: str = "labels",
+    drop: bool = False,
 ) -> tuple[int, ...]:
     """Give the numbers of labels at which arms are compared, the smallest first.
 
     Parameters
     ----------
     asked : sequence of int
-        What the user wants; all of it must be possible. Empty: `usual`.
+        What the user wants; all of it must be possible (but see `drop`). Empty: `usual`.
     usual : sequence of int
         Of these the ones that are possible; if none is, the most labels that are.
     counts : sequence of int [num_classes]
@@ -36,6 +37,8 @@ def label_budgets(
         The fewest labels of a class with which the arms work.
     option : str
         What the setting is called, for errors.
+    drop : bool
+        Leave out what is beyond the items, unless all of it is: they stand in for data that the user did not choose.
 
     Raises
     ------
@@ -48,6 +51,8 @@ def label_budgets(
         raise ValueError(f"at least {least} of each class must be labelled, but {has}")
     each = 1 if per_class else len(names)
     fewest, most = least * each, int(counts[rarest]) * each
+    if drop:
+        asked = [budget for budget in asked if budget <= most] or asked
     for budget in asked:
         if budget > most:
             raise ValueError(f"{option}={budget}: at most {most} can be drawn in equal numbers, since {has}")

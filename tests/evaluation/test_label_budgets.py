@@ -40,6 +40,12 @@ def test_what_cannot_be_drawn_is_refused(asked: list[int], settings: dict[str, o
         at.label_budgets(asked, [9], [40, 10, 25], NAMES, **settings)  # type: ignore[arg-type]
 
 
+def test_of_data_that_stand_in_what_they_lack_is_left_out_unless_they_lack_all_of_it() -> None:
+    assert at.label_budgets([6, 31, 30], [9], [40, 10, 25], NAMES, drop=True) == (6, 30)
+    with pytest.raises(ValueError, match="labels=31: at most 30"):
+        at.label_budgets([31, 99], [9], [40, 10, 25], NAMES, drop=True)
+
+
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=5), st.integers(1, 3))
 def test_whatever_is_given_can_be_drawn_with_enough_of_each_class(counts: list[int], least: int) -> None:
     names = [f"class {i}" for i in range(len(counts))]
