@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from auxtask.evaluation.label_budgets import label_budgets as label_budgets
     from auxtask.evaluation.layer_features import UPPER_LAYERS as UPPER_LAYERS
     from auxtask.evaluation.layer_features import StandardisedLayers as StandardisedLayers
+    from auxtask.evaluation.layer_features import side_by_side as side_by_side
     from auxtask.evaluation.learning_curves import Curve as Curve
     from auxtask.evaluation.learning_curves import LearningCurve as LearningCurve
     from auxtask.evaluation.learning_curves import model_accuracy as model_accuracy
@@ -360,6 +361,7 @@ _HOME = {
     "scratch_fit": "auxtask.evaluation.text_network_arms",
     "set_groups": "auxtask.transfer.groups",
     "set_word_vectors": "auxtask.backbones.word_vectors",
+    "side_by_side": "auxtask.evaluation.layer_features",
     "standardised": "auxtask.evaluation.depth",
     "t_interval": "auxtask.evaluation.statistics",
     "teach_labels": "auxtask.tasks.same_document",

@@ -30,8 +30,10 @@ def test_a_quick_run_of_two_methods_leaves_one_table_a_pick_and_figures(tmp_path
     rows = {(row["arm"], row["budget"], row["metric"], row.get("variant")): row for row in result["rows"]}
     of_methods = {f"{method}.{arm}" for method in ("gan", "rotation") for arm in ("knn", "probe", "probe_then_tune")}
     arms = {arm for arm, budget, metric, variant in rows if (budget, metric, variant) == (100, "accuracy", None)}
-    (taught,) = arms - {"pixels", "pca", "scratch", "random_frozen", "chosen"} - of_methods
-    assert taught in ("gan.self_training", "rotation.self_training") and of_methods < arms
+    of_the_pick = arms - {"pixels", "pca", "scratch", "random_frozen", "chosen"} - of_methods
+    (picked,) = {arm.split(".")[0] for arm in of_the_pick}
+    assert of_the_pick == {f"{picked}.{arm}" for arm in ("beside_pixels", "self_training", "mixture")}
+    assert picked in ("gan", "rotation") and of_methods < arms
     assert rows[("random_frozen", 100, "accuracy", None)]["mean"] > 0.3  # chance is 0.1
     for method in ("gan", "rotation"):
         assert rows[(method, None, "seconds_pretraining", None)]["mean"] > 0

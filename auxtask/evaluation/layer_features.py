@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from auxtask.backbones.text_features import upper_half
 from auxtask.evaluation.probes import logistic_head
 
-__all__ = ["UPPER_LAYERS", "StandardisedLayers"]
+__all__ = ["UPPER_LAYERS", "StandardisedLayers", "side_by_side"]
 
 UPPER_LAYERS = "upper layers"
 """What the features of the upper half of the layers, side by side, are called."""
+
+
+def side_by_side(tables: Sequence[np.ndarray]) -> np.ndarray:
+    """Put tables of standardised features side by side, each with the same say, and together as much as the first.
+
+    So a penalty that suits the first suits all, and a table of many columns does not outweigh one of few.
+
+    Parameters
+    ----------
+    tables : sequence of float [num_items, d], each its own d
+        With mean 0 and variance 1, see `StandardisedLayers`.
+
+    Returns
+    -------
+    float [num_items, sum of their d]
+
+    Raises
+    ------
+    ValueError
+        No table, or tables of different numbers of items.
+    """
+    if not tables or len({len(table) for table in tables}) > 1:
+        raise ValueError(f"{[table.shape for table in tables]}: one or more tables of the same items are needed")
+    return np.concatenate([table / divisor for table, divisor in zip(tables, _divisors(tables), strict=True)], axis=1)
+
+
+def _divisors(tables: Sequence[np.ndarray]) -> list[np.float32]:
+    first = tables[0].shape[1]
+    return [np.float32(np.sqrt(len(tables) * table.shape[1] / first)) for table in tables]
 
 
 class StandardisedLayers:
@@ -39,10 +68,10 @@ class StandardisedLayers:
         self._std = {name: rows[:num_reference].std(0) + 1e-6 for name, rows in layers.items()}
         self.rows = {name: (rows - self._mean[name]) / self._std[name] for name, rows in layers.items()}
         upper = upper_half(list(layers))
-        scale = np.float32(np.sqrt(len(upper)))
+        divisors = zip(upper, _divisors([self.rows[name] for name in upper]), strict=True)
         self._mean[UPPER_LAYERS] = np.concatenate([self._mean[name] for name in upper])
-        self._std[UPPER_LAYERS] = np.concatenate([self._std[name] for name in upper]) * scale
-        self.side_by_side = {UPPER_LAYERS: np.concatenate([self.rows[name] for name in upper], axis=1) / scale}
+        self._std[UPPER_LAYERS] = np.concatenate([self._std[name] * divisor for name, divisor in divisors])
+        self.side_by_side = {UPPER_LAYERS: side_by_side([self.rows[name] for name in upper])}
 
     @property
     def last(self) -> dict[str, np.ndarray]:
