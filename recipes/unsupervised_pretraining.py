@@ -199,30 +199,17 @@ def main(config: Config, run: at.Run) -> None:
     # Pretraining loses some of what tells classes apart: the pixels beside its features have that still.
     standardised = at.StandardisedLayers({"pixels": pixels}, target.num_seen).rows["pixels"]
     beside = at.side_by_side([layers[picked]["places"], standardised])
-    families[arm_name(names, picked, "beside_pixels")] = at.log_probes({"places": beside}, STRENGTHS)
     view = at.log_probe(beside, STRENGTHS[1])
-    run.note("self_training goes on from beside_pixels; mixture averages that and probe_then_tune")
+    families[arm_name(names, picked, "beside_pixels")] = at.log_probes({"places": beside}, STRENGTHS)
     # Of those without labels, the ones that are labelled or judged are left out draw by draw.
     teacher = at.SelfTraining([view], target.without_labels, weight=GUESSES)
     families[arm_name(names, picked, "self_training")] = {"self_training": teacher}
+    run.note("self_training goes on from beside_pixels; mixture averages that and probe_then_tune")
     networks = make_networks(config, kind, target, backbones, baseline)
-    *cheap, tuned, mixture = ours = ["pixels", "pca", *(arm_name(names, picked, arm) for arm in OF_A_METHOD)]
-    # Trained once for both, and for the choice among arms.
-    tune = at.remembered(at.arm_classifier(networks[tuned], target.pool.names, run.seed))
-    trained = {tuned: tune, mixture: at.log_mixture(tune, view)}
-    networks |= {name: at.scored_arm({name: one}) for name, one in trained.items()}
+    frozen = {name: at.scored_arm(family) for name, family in families.items()}
+    frozen["random_frozen"] = at.probe_arm(untrained, STRENGTHS)
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
-        draws = min(config.draws, 2) if config.quick else config.draws
-        results = at.Comparison(
-            {name: at.scored_arm(family) for name, family in families.items()}
-            | {"random_frozen": at.probe_arm(untrained, STRENGTHS)}
-            | networks,
-            target.budgets, draws, target.test, pool=target.pool, budget_unit="labels", metric="accuracy",
-            per_class=False, seed=run.seed, run=run,
-            # Of many methods each trains its network for the first 2 draws only; the method picked, for all.
-            arm_draws={name: min(draws, 2) for name in networks if name != "scratch" and name not in ours},
-            chosen=at.chosen_arm({name: families[name] for name in cheap}, trained),
-        ).run(bar.update)  # fmt: skip
+        results = compare(config, run, target, arms_of(names, picked), frozen, families, networks, view).run(bar.update)
     seconds = {
         f"{what}, s": {
             arm_name(names, name, arm): f"{spent[name]:.0f}" for name in names if name in spent for arm in OF_A_METHOD
@@ -232,6 +219,29 @@ def main(config: Config, run: at.Run) -> None:
     at.report_comparison(run, results, beside=seconds)
     if {"stacked_autoencoders", "autoencoder"} <= set(names):
         say_history(run, results, seconds_of(run, "pretraining"))
+
+
+def compare(
+    config: Config, run: at.Run, target: Target, ours: list[str], frozen: dict[str, Any],
+    families: dict[str, dict[Any, Any]], networks: dict[str, Any], view: Any,
+) -> at.Comparison:  # fmt: skip
+    """Set up the grid of arms, budgets and draws; of `ours`, those of the picked method and the pixels', one is chosen.
+
+    The last two of them are the tuned network, and its mixture with `view`.
+    """
+    *cheap, tuned, mixture = ours
+    # Trained once for both, and for the choice among arms.
+    tune = at.remembered(at.arm_classifier(networks[tuned], target.pool.names, run.seed))
+    trained = {tuned: tune, mixture: at.log_mixture(tune, view)}
+    networks = networks | {name: at.scored_arm({name: one}) for name, one in trained.items()}
+    draws = min(config.draws, 2) if config.quick else config.draws
+    return at.Comparison(
+        frozen | networks, target.budgets, draws, target.test, pool=target.pool, budget_unit="labels",
+        metric="accuracy", per_class=False, seed=run.seed, run=run,
+        # Of many methods each trains its network for the first 2 draws only; the method picked, for all.
+        arm_draws={name: min(draws, 2) for name in networks if name != "scratch" and name not in ours},
+        chosen=at.chosen_arm({name: families[name] for name in cheap}, trained),
+    )  # fmt: skip
 
 
 def check(config: Config, run: at.Run) -> at.ImageData:
@@ -463,6 +473,11 @@ def say_history(run: at.Run, results: Any, seconds: dict[str, float]) -> None:
 def arm_name(names: tuple[str, ...], method: str, arm: str) -> str:
     """Give what an arm is called: of one method as it is, of several with the method's name."""
     return arm if len(names) == 1 else f"{method}.{arm}"
+
+
+def arms_of(names: tuple[str, ...], picked: str) -> list[str]:
+    """Name the arms among which labels choose: those of the picked method, and the pixels'."""
+    return ["pixels", "pca", *(arm_name(names, picked, arm) for arm in OF_A_METHOD)]
 
 
 def make_networks(
