@@ -169,7 +169,8 @@ def main(config: Config, run: at.Run) -> None:
     kind = kind_of(config, data)
     target = make_target(config, run, data, kind)
     names = methods_of(config)
-    run.note("what is done to pictures, lengths of pretraining and rates of fine-tuning are guesses, none was searched")
+    tried = "of the latter two were tried, by labels held out" if kind is FASHION else "none was searched"
+    run.note(f"what is done to pictures, lengths of pretraining and rates of fine-tuning are guesses; {tried}")
     if "rbm" in names:
         run.note("rbm trains a dense net, 500 and 250 sigmoid units; the others one conv net, which scratch is too")
     if not searches(config, names):
@@ -188,28 +189,13 @@ def main(config: Config, run: at.Run) -> None:
     with run.stage("pick of a method"):
         picked = pick(run, target, {name: at.scored_arm(probe) for name, probe in probes.items()})
     at.save_backbone(backbones[picked], run.folder / "backbone", learned[picked][1] | {"method": picked})
-    pixels = at.fit_images(target.images, min(target.images.shape[1], 32), target.images.shape[3])
-    pixels = pixels.reshape(len(pixels), -1) / 255.0
-    families = pixel_families(target, pixels)
-    for name, rows in layers.items():
-        families[arm_name(names, name, "knn")] = {
-            k: at.remembered(at.log_neighbours(rows["last"], k)) for k in (1, 5, 20)
-        }
-        families[arm_name(names, name, "probe")] = probes[name]
-    # Pretraining loses some of what tells classes apart: the pixels beside its features have that still.
-    standardised = at.StandardisedLayers({"pixels": pixels}, target.num_seen).rows["pixels"]
-    beside = at.side_by_side([layers[picked]["places"], standardised])
-    view = at.log_probe(beside, STRENGTHS[1])
-    families[arm_name(names, picked, "beside_pixels")] = at.log_probes({"places": beside}, STRENGTHS)
-    # Of those without labels, the ones that are labelled or judged are left out draw by draw.
-    teacher = at.SelfTraining([view], target.without_labels, weight=GUESSES)
-    families[arm_name(names, picked, "self_training")] = {"self_training": teacher}
+    families, view = make_families(target, names, picked, layers, probes)
     run.note("self_training goes on from beside_pixels; mixture averages that and probe_then_tune")
     networks = make_networks(config, kind, target, backbones, baseline)
     frozen = {name: at.scored_arm(family) for name, family in families.items()}
     frozen["random_frozen"] = at.probe_arm(untrained, STRENGTHS)
     with run.stage("comparison"), run.progress("cells", unit="cells") as bar:
-        results = compare(config, run, target, arms_of(names, picked), frozen, families, networks, view).run(bar.update)
+        results = compare(config, run, target, names, picked, frozen, families, networks, view).run(bar.update)
     seconds = {
         f"{what}, s": {
             arm_name(names, name, arm): f"{spent[name]:.0f}" for name in names if name in spent for arm in OF_A_METHOD
@@ -222,14 +208,11 @@ def main(config: Config, run: at.Run) -> None:
 
 
 def compare(
-    config: Config, run: at.Run, target: Target, ours: list[str], frozen: dict[str, Any],
+    config: Config, run: at.Run, target: Target, names: tuple[str, ...], picked: str, frozen: dict[str, Any],
     families: dict[str, dict[Any, Any]], networks: dict[str, Any], view: Any,
 ) -> at.Comparison:  # fmt: skip
-    """Set up the grid of arms, budgets and draws; of `ours`, those of the picked method and the pixels', one is chosen.
-
-    The last two of them are the tuned network, and its mixture with `view`.
-    """
-    *cheap, tuned, mixture = ours
+    """Set up the grid of arms, budgets and draws; one of the picked method's arms, or the pixels', is chosen."""
+    *cheap, tuned, mixture = ours = ["pixels", "pca", *(arm_name(names, picked, arm) for arm in OF_A_METHOD)]
     # Trained once for both, and for the choice among arms.
     tune = at.remembered(at.arm_classifier(networks[tuned], target.pool.names, run.seed))
     trained = {tuned: tune, mixture: at.log_mixture(tune, view)}
@@ -427,6 +410,29 @@ def features(backbone: at.Model, target: Target, num: int | None = None) -> dict
     return at.StandardisedLayers(tables, target.num_seen).rows  # by pictures that are not tested
 
 
+def make_families(
+    target: Target, names: tuple[str, ...], picked: str, layers: dict[str, dict[str, np.ndarray]],
+    probes: dict[str, dict[Any, Any]],
+) -> tuple[dict[str, dict[Any, Any]], Any]:  # fmt: skip
+    """Give frozen classifiers among which the labels at hand choose, by arm, and the one that `mixture` averages."""
+    pixels = at.fit_images(target.images, min(target.images.shape[1], 32), target.images.shape[3])
+    pixels = pixels.reshape(len(pixels), -1) / 255.0
+    families = pixel_families(target, pixels)
+    for name, rows in layers.items():
+        families[arm_name(names, name, "knn")] = {
+            k: at.remembered(at.log_neighbours(rows["last"], k)) for k in (1, 5, 20)
+        }
+        families[arm_name(names, name, "probe")] = probes[name]
+    # Pretraining loses some of what tells classes apart: the pixels beside its features have that still.
+    beside = at.side_by_side([layers[picked]["places"], at.standardised(pixels, np.arange(target.num_seen))])
+    view = at.log_probe(beside, STRENGTHS[1])
+    families[arm_name(names, picked, "beside_pixels")] = at.log_probes({"places": beside}, STRENGTHS)
+    # Of those without labels, the ones that are labelled or judged are left out draw by draw.
+    teacher = at.SelfTraining([view], target.without_labels, weight=GUESSES)
+    families[arm_name(names, picked, "self_training")] = {"self_training": teacher}
+    return families, view
+
+
 def pixel_families(target: Target, pixels: np.ndarray) -> dict[str, dict[Any, Any]]:
     """Give the baselines without a network: probes of the pixels, and of their principal components."""
     components = at.principal_components(pixels, target.num_seen, 50)
@@ -473,11 +479,6 @@ def say_history(run: at.Run, results: Any, seconds: dict[str, float]) -> None:
 def arm_name(names: tuple[str, ...], method: str, arm: str) -> str:
     """Give what an arm is called: of one method as it is, of several with the method's name."""
     return arm if len(names) == 1 else f"{method}.{arm}"
-
-
-def arms_of(names: tuple[str, ...], picked: str) -> list[str]:
-    """Name the arms among which labels choose: those of the picked method, and the pixels'."""
-    return ["pixels", "pca", *(arm_name(names, picked, arm) for arm in OF_A_METHOD)]
 
 
 def make_networks(
