@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from zlib import crc32
 
 import numpy as np
 
+from auxtask.data.splits import draw_seed
 from auxtask.evaluation.arms import Arm, Outcome
 from auxtask.evaluation.examples import Examples
 from auxtask.evaluation.text_arms import Classifier
@@ -25,7 +27,7 @@ def arm_classifier(arm: Arm, names: Sequence[str], seed: int = 0) -> Classifier:
     names : sequence of str
         The classes.
     seed : int
-        Given to the arm.
+        Of what the arm is given: with the items to learn from it makes a seed, so that other labels mean another start.
 
     Returns
     -------
@@ -33,7 +35,8 @@ def arm_classifier(arm: Arm, names: Sequence[str], seed: int = 0) -> Classifier:
     """
 
     def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-        given = arm(Examples(train, labels, tuple(names)), test, seed)
+        own = draw_seed(seed, crc32(np.ascontiguousarray(train, np.int64).tobytes()))
+        given = arm(Examples(train, labels, tuple(names)), test, own)
         scores = given.scores if isinstance(given, Outcome) else given
         return np.log(np.maximum(scores, _LEAST))
 
