@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def draw_seed(seed: int, draw: int) -> int:
-    """Give the seed of one draw, 31 bits, from the comparison's seed and the draw's number."""
-    return int(np.random.SeedSequence([seed, draw]).generate_state(1)[0] >> 1)
+def draw_seed(seed: int, *draw: int) -> int:
+    """Give the seed of one draw, 31 bits, from the comparison's seed and the draw's number, or those of its items."""
+    return int(np.random.SeedSequence([seed, *draw]).generate_state(1)[0] >> 1)
 
 
 def draw_labels(

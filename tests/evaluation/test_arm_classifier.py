@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from auxtask.data.splits import draw_seed
 from auxtask.evaluation.arm_classifier import arm_classifier
 from auxtask.evaluation.arms import Outcome
 from auxtask.evaluation.examples import Examples
@@ -15,8 +16,7 @@ def test_scores_become_finite_log_probabilities_of_the_items_asked_for() -> None
         return Outcome(np.array([[1.0, 0.0]] * len(test)))
 
     found = arm_classifier(arm, ["a", "b"], seed=7)(np.array([3, 4]), np.array([0, 1]), np.array([5]))
-    ((*what, _),) = told
-    assert what == [[3, 4], [0, 1], ("a", "b")]
+    assert told == [([3, 4], [0, 1], ("a", "b"), draw_seed(7, 3, 4))]
     assert found[0, 0] == 0 and np.isfinite(found).all() and found[0, 1] < -10
 
 
