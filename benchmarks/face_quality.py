@@ -73,9 +73,8 @@ def people(config: Config, run: at.Run) -> tuple[at.FaceData, at.FaceData]:
     """Give the people to pretrain on, and those who stand in for targets."""
     if config.quick:
         return at.FaceData.drawn(60, 6, seed=1, size=SIZE), at.FaceData.drawn(8, 15, seed=2, size=SIZE, name_prefix="p")
-    if run.data_root is None:
-        raise ValueError("face_quality searches on real photos: --data-root DIR with DIR/faces/lfw, or quick=true")
-    everyone = at.FaceData.lfw(run.data_root, SIZE).with_at_most(19)
+    root = run.required_data_root("without quick=true this search", "faces/lfw")
+    everyone = at.FaceData.lfw(root, SIZE).with_at_most(19)
     return everyone.with_at_most(9), everyone.with_at_least(10)
 
 

@@ -57,9 +57,7 @@ def read(run: at.Run, name: str) -> at.TextData:
     """Read a dataset."""
     if name == "drawn":
         return at.TextData.drawn(1500, 100, 100, seed=run.seed)
-    if run.data_root is None:
-        raise ValueError(f"dataset={name} needs --data-root DIR (or AUXTASK_DATA)")
-    data: at.TextData = getattr(at.TextData, name)(run.data_root)
+    data: at.TextData = getattr(at.TextData, name)(run.required_data_root(f"dataset={name}", f"text/{name}"))
     return data
 
 

@@ -24,6 +24,7 @@ import numpy as np
 import auxtask as at
 
 ARMS = ("pixels", "scratch", "random_frozen", "nearest_mean", "probe", "probe_then_tune")
+OF_A_FOLDER = {"dataset": ("folder",)}
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Config:
     """What can be set, as key=value."""
 
     dataset: str = at.option("drawn", "where the photos come from", choices=("drawn", "lfw", "folder"))
-    targets: str = at.option("", "dataset=folder: your people, one folder of photos each, or a CSV path,person")
-    strangers: str = at.option("", "dataset=folder: other people, to pretrain on; a folder or a CSV too")
+    targets: str = at.option("", "your people, one folder of photos each, or a CSV path,person", only=OF_A_FOLDER)
+    strangers: str = at.option("", "other people, to pretrain on; a folder or a CSV too", only=OF_A_FOLDER)
     source: str = at.option("", "an earlier run or a saved backbone, instead of pretraining")
     protocol: str = at.option(
         "identify", "name the targets; or dataset=lfw's official pairs (View 1)", choices=("identify", "view1")
@@ -44,7 +45,7 @@ class Config:
     draws: int = at.option(0, "how often the labelled photos are drawn; 0: 5, of drawn faces 3", at_least=0)
     arms: tuple[str, ...] = at.option((), "restricts the arms; empty: all", choices=(*ARMS, "chosen"))
     on_bad: Literal["raise", "skip"] = at.option(
-        "raise", "what to do with photos that cannot be read", choices=("raise", "skip")
+        "raise", "what to do with photos that cannot be read", choices=("raise", "skip"), only=OF_A_FOLDER
     )
     allow_overlap: bool = at.option(False, "go on if targets were pretrained on (recorded)")
     quick: bool = at.option(False, "about a minute: to see that everything runs")
@@ -56,14 +57,10 @@ class Config:
                 "dataset=folder needs targets=DIR (your people, one folder of photos each), and strangers=DIR (other "
                 "people, such as Labeled Faces in the Wild) or source=RUN (an earlier pretraining)"
             )
-        if self.dataset != "folder" and (self.targets or self.strangers):
-            raise ValueError(f"targets= and strangers= are for dataset=folder, not for {self.dataset}")
         if self.protocol == "view1" and self.dataset != "lfw":
             raise ValueError(f"protocol=view1 is a protocol of dataset=lfw, not of {self.dataset}")
         if self.protocol == "view1" and (self.budgets or self.draws or self.arms):
             raise ValueError("budgets=, draws= and arms= are for naming people; protocol=view1 verifies fixed pairs")
-        if self.on_bad != "raise" and self.dataset != "folder":
-            raise ValueError(f"on_bad= is for dataset=folder, not for {self.dataset}")
         if self.pretraining and self.source:
             raise ValueError("pretraining= is the length of a pretraining, and source= brings one that is done")
         if self.pretraining:
@@ -210,12 +207,11 @@ def load_people(config: Config, run: at.Run, settings: Settings) -> tuple[at.Fac
         targets = at.FaceData.drawn(12 if config.quick else 30, 20, seed=1000 + run.seed, name_prefix="target")
         return targets, at.FaceData.drawn(num_strangers, 8, seed=run.seed, name_prefix="stranger")
     if config.dataset == "lfw":
-        if run.data_root is None:
-            raise ValueError("dataset=lfw needs --data-root DIR (or AUXTASK_DATA) with DIR/faces/lfw/<person>/<photo>")
+        root = run.required_data_root("dataset=lfw", "faces/lfw")
         if config.protocol == "view1":
-            train = at.FaceData.lfw(run.data_root, settings.size, "view1_train")
-            return at.FaceData.lfw(run.data_root, settings.size, "view1_test"), train
-        everyone = at.FaceData.lfw(run.data_root, settings.size)
+            train = at.FaceData.lfw(root, settings.size, "view1_train")
+            return at.FaceData.lfw(root, settings.size, "view1_test"), train
+        everyone = at.FaceData.lfw(root, settings.size)
         return everyone.with_at_least(20), everyone.with_at_most(19)
     sources = [config.targets, *([config.strangers] if config.strangers else [])]
     people = [
@@ -378,10 +374,9 @@ def verify_targets(run: at.Run, features: np.ndarray, labels: np.ndarray, thresh
 
 def verify_view1(run: at.Run, settings: Settings, backbone: at.Model) -> None:
     """Judge the 1,000 development-test pairs, at the threshold that suits the development-train pairs best."""
-    assert run.data_root is not None  # load_people refuses
-    scores = {}
+    root, scores = run.required_data_root("protocol=view1", "faces/lfw"), {}
     for part in ("train", "test"):
-        pairs = at.FacePairs.lfw_view1(run.data_root, part, settings.size)
+        pairs = at.FacePairs.lfw_view1(root, part, settings.size)
         embeddings = at.embed(backbone, pairs.images(), settings.crops)
         scores[part] = (embeddings[pairs.left_rows] * embeddings[pairs.right_rows]).sum(axis=1), pairs.same
     threshold = at.best_threshold(*scores["train"])

@@ -31,6 +31,7 @@ ARMS = ("pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "full"
 # Of a file with layers of your own: {"MyLayer": MyLayer}, in a copy (auxtask cp image_classification MINE.py).
 CUSTOM_LAYERS: dict[str, type] = {}
 CLAIMABLE = ("pixels", "probe", "probe_then_tune")  # what may be chosen
+OF_A_FOLDER = {"dataset": ("folder",)}
 
 
 @dataclass(frozen=True)
@@ -38,26 +39,26 @@ class Config:
     """What can be set, as key=value."""
 
     dataset: str = at.option("digits", "where the pictures come from", choices=("digits", "folder"))
-    path: str = at.option("", "dataset=folder: a folder with a sub-folder per class, and perhaps unlabelled/")
+    path: str = at.option("", "a sub-folder per class, and perhaps unlabelled/", only=OF_A_FOLDER)
     source: str = at.option("", "a tf_keras file, a run, a saved backbone or a name such as MobileNetV2")
     size: int = at.option(0, "side of the pictures, in pixels; 0: the source's own, of applications 128", at_least=0)
     pixel_range: tuple[int, ...] = at.option(
         (), "pixels that a file learned from: 0,1 or -1,1 or 0,255; empty: guessed, of what auxtask saved 0,255"
     )
-    mirror: bool = at.option(True, "whether mirror images show the same class (of digits they do not)")
+    mirror: bool = at.option(True, "whether mirror images show the same (letters do not)", only=OF_A_FOLDER)
     labels: tuple[int, ...] = at.option(
         (), "labelled pictures per class, 2 or more to choose an arm by; empty: those of 5,20,100 there are, or all",
         at_least=2,
     )  # fmt: skip
     draws: int = at.option(5, "how often the labelled pictures are drawn", at_least=1)
-    test_fraction: float = at.option(0.5, "dataset=folder: share of each class that is set aside to test on")
+    test_fraction: float = at.option(0.5, "share of each class that is set aside to test on", only=OF_A_FOLDER)
     epochs: int = at.option(20, "of 10 batches of 32 pictures, in every arm that trains", at_least=2)
     arms: tuple[str, ...] = at.option(
         (), "restricts the arms, and what may be chosen; empty: all", choices=(*ARMS, "chosen")
     )
     allow_overlap: bool = at.option(False, "let the source have been pretrained on test pictures, and say so")
     on_bad: Literal["raise", "skip"] = at.option(
-        "raise", "what to do with files that cannot be read", choices=("raise", "skip")
+        "raise", "what to do with files that cannot be read", choices=("raise", "skip"), only=OF_A_FOLDER
     )
     quick: bool = at.option(False, "about a minute: to see that everything runs")
 
@@ -72,9 +73,6 @@ class Config:
                 "dataset=folder needs path=DIR, with a sub-folder per class, and source=, a .keras or .h5 file, "
                 "an auxtask run or a network's name such as MobileNetV2"
             )
-        for name in ("path", "test_fraction", "on_bad", "mirror"):
-            if self.dataset != "folder" and getattr(self, name) != getattr(Config, name):
-                raise ValueError(f"{name}= is for dataset=folder, not for {self.dataset}")
         if (self.size or self.pixel_range) and not self.source:
             raise ValueError("size= and pixel_range= say what a source takes: give source= too")
 

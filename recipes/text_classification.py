@@ -53,9 +53,9 @@ class Config:
         choices=("drawn", "imdb", "ag_news", "sst2", "csv", "jsonl", "file", "hub"),
         advice="Others on the hub: dataset=hub path=OWNER/NAME; your own file: dataset=csv path=FILE",
     )
-    path: str = at.option("", "dataset=csv, jsonl or file (parquet too): that file; dataset=hub: its name there")
+    path: str = at.option("", "that file (parquet too); of hub its name there", only={"dataset": OWN})
     subset: str = at.option(
-        "", "dataset=hub: which data set, where the name stands for several, as sst2 of nyu-mll/glue"
+        "", "which data set, where the name stands for several, as sst2 of nyu-mll/glue", only={"dataset": ("hub",)}
     )
     text: str = at.option("text", "the column of texts")
     label: str = at.option("label", "the column of labels")
@@ -105,8 +105,6 @@ class Config:
         """Refuse what means nothing, or would be ignored."""
         if self.labels and self.per_class:
             raise ValueError("labels= counts labels in all, per_class= those of each class: give one of them")
-        if self.path and self.dataset not in OWN:
-            raise ValueError(f"path= is for dataset=csv, jsonl, file or hub, not for {self.dataset}")
         if self.unlabelled and self.dataset == "drawn":
             raise ValueError("unlabelled= does not fit drawn texts, which come with their own")
         source = source_of(self)
@@ -115,8 +113,6 @@ class Config:
         for name, given in (("task", self.task), ("pretraining", self.pretraining)):
             if given and source in ("scratch", "reuse"):
                 raise ValueError(f"{name}= is for source=pretrain or adapt, which train on texts; source is {source}")
-        if self.subset and self.dataset != "hub":
-            raise ValueError(f"subset= is for dataset=hub, not for {self.dataset}")
         own_text = self.text == "text" or self.unlabelled
         if self.dataset not in OWN and not (own_text and self.label == "label"):
             raise ValueError(f"text= and label= name columns of your own data, not of {self.dataset}")
@@ -257,11 +253,8 @@ def load_texts(config: Config, run: at.Run) -> at.TextData:
             hub = config.subset or None
             return at.TextData.from_dataset(config.path, config.text, config.label, hub, seed=run.seed)
         return at.TextData.from_file(config.path, config.text, config.label, seed=run.seed)
-    if run.data_root is None:
-        raise ValueError(
-            f"dataset={config.dataset} needs --data-root DIR (or AUXTASK_DATA) with DIR/text/{config.dataset}"
-        )
-    return getattr(at.TextData, config.dataset)(run.data_root)
+    root = run.required_data_root(f"dataset={config.dataset}", f"text/{config.dataset}")
+    return getattr(at.TextData, config.dataset)(root)
 
 
 def budgets_of(config: Config, data: at.TextData) -> tuple[tuple[int, ...], int]:

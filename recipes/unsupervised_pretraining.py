@@ -94,6 +94,7 @@ FREE = 3000  # pictures without labels that self-training learns from
 GUESSES = 1.0
 OF_A_METHOD = ("knn", "probe", "beside_pixels", "self_training", "probe_then_tune", "mixture")
 STRENGTHS = (0.003, 0.03, 0.3)  # of probes on standardised features: scikit-learn's C
+OF_A_FOLDER = {"dataset": ("folder",)}
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,9 @@ class Config:
         "the pictures; auto: Fashion-MNIST if its files are found, else digits; lfw: photos of faces",
         choices=("auto", "fashion_mnist", "digits", "lfw", "folder"),
     )
-    path: str = at.option("", "dataset=folder: a folder with a sub-folder per class, and perhaps unlabelled/")
-    size: int = at.option(64, "dataset=folder: side of the pictures, in pixels", at_least=8)
-    mirror: bool = at.option(True, "dataset=folder: whether mirror images show the same class (of letters they do not)")
+    path: str = at.option("", "a sub-folder per class, and perhaps unlabelled/", only=OF_A_FOLDER)
+    size: int = at.option(64, "side of the pictures, in pixels", at_least=8, only=OF_A_FOLDER)
+    mirror: bool = at.option(True, "whether mirror images show the same (letters do not)", only=OF_A_FOLDER)
     equal: str = at.option(
         "epochs", "methods get as many passes over the pictures, or as much time", choices=("epochs", "seconds")
     )
@@ -127,10 +128,8 @@ class Config:
         if not self.method:
             raise ValueError(f"method= is empty: give one or more of {', '.join(METHODS)}, or all")
         self._check_length()
-        if (self.dataset == "folder") != bool(self.path):
-            raise ValueError("dataset=folder needs path=DIR, with a sub-folder of pictures per class; others take none")
-        if self.dataset != "folder" and (self.size != 64 or not self.mirror):
-            raise ValueError(f"size= and mirror= are for dataset=folder, not for {self.dataset}")
+        if self.dataset == "folder" and not self.path:
+            raise ValueError("dataset=folder needs path=DIR, with a sub-folder of pictures per class")
 
     def _check_length(self) -> None:
         """Refuse a length of pretraining that cannot be had, or that makes methods equal in something else."""
@@ -240,9 +239,7 @@ def check(config: Config, run: at.Run) -> at.ImageData:
         # Whatever --seed, as in image_classification.
         data = at.ImageData.from_folder(config.path, config.size, seed=0)
     elif config.dataset == "lfw":
-        if run.data_root is None:
-            raise ValueError("dataset=lfw needs --data-root DIR (or AUXTASK_DATA) with DIR/faces/lfw/<person>/<photo>")
-        data = at.lfw_image_data(run.data_root, seed=run.seed)
+        data = at.lfw_image_data(run.required_data_root("dataset=lfw", "faces/lfw"), seed=run.seed)
     else:
         data = at.ImageData.small(config.dataset, run.data_root, run.seed)
     for text in data.notes:

@@ -230,8 +230,8 @@ def grey(tmp_path_factory) -> Path:
         (intact, ["pretraining=abc"], "pretraining=abc: budget is 'abc'; valid: '20min'"),
         (intact, ["pretraining=2Mtokens"], "pretraining=2Mtokens: "),
         (intact, ["pretraining=3steps", "source=nowhere"], "pretraining="),
-        (intact, ["dataset=drawn", "targets="], "are for dataset=folder, not for drawn"),
-        (intact, ["dataset=lfw", "strangers="], "are for dataset=folder, not for lfw"),
+        (intact, ["dataset=drawn", "targets="], "strangers= is for dataset=folder, not for drawn"),
+        (intact, ["dataset=lfw", "strangers="], "targets= is for dataset=folder, not for lfw"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(

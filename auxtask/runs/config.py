@@ -19,7 +19,13 @@ T = TypeVar("T")
 
 
 def option(
-    default: T, help: str, *, choices: Sequence[Any] | None = None, at_least: float | None = None, advice: str = ""
+    default: T,
+    help: str,
+    *,
+    choices: Sequence[Any] | None = None,
+    at_least: float | None = None,
+    advice: str = "",
+    only: Mapping[str, Sequence[Any]] | None = None,
 ) -> T:
     """Declare one setting of a recipe's `Config`.
 
@@ -36,6 +42,9 @@ def option(
         The smallest value allowed; for a tuple, the smallest item allowed.
     advice : str
         What to say beside the choices to whoever gives another value: one sentence.
+    only : mapping of str to sequence, optional
+        Values of other settings with which this one means something, as `{"dataset": ("folder",)}`. The help says so,
+        and with other values nothing but the default is allowed.
 
     Returns
     -------
@@ -49,7 +58,7 @@ def option(
     ...     dataset: str = option("drawn", "where the photos come from", choices=("drawn", "lfw"))
     """
     allowed = None if choices is None else tuple(choices)
-    metadata = {"help": help, "choices": allowed, "at_least": at_least, "advice": advice}
+    metadata = {"help": help, "choices": allowed, "at_least": at_least, "advice": advice, "only": only or {}}
     return typing.cast(T, dataclasses.field(default=default, metadata=metadata))
 
 
@@ -89,7 +98,7 @@ def describe(config_class: type) -> list[OptionDescription]:
             name=f.name,
             type=_type_text(hints[f.name]),
             default=write_value(f.default),
-            help=f.metadata.get("help", ""),
+            help=": ".join([*_only(f), f.metadata.get("help", "")]),
             choices=_choices(f, hints[f.name]),
         )
         for f in dataclasses.fields(config_class)
@@ -110,7 +119,8 @@ def parse_overrides(config_class: type[T], overrides: Sequence[str]) -> T:
     ------
     ValueError
         In one line: an unknown key (with the closest and all valid ones), a key given twice, a value of the wrong
-        type, one that is not among the choices or too small, or an item that is given twice.
+        type, one that is not among the choices or too small, an item that is given twice, or a setting that means
+        nothing beside another one's value.
     """
     fields = {f.name: f for f in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(config_class)
@@ -124,6 +134,10 @@ def parse_overrides(config_class: type[T], overrides: Sequence[str]) -> T:
         if key in values:
             raise ValueError(f"{key} is given twice")
         values[key] = _read_value(fields[key], hints[key], text)
+    every = {name: field.default for name, field in fields.items()} | values
+    for name, value in values.items():
+        if value != fields[name].default:
+            _refuse_ignored(fields[name], every)
     return config_class(**values)
 
 
@@ -165,6 +179,19 @@ def _unknown_key(key: str, fields: Mapping[str, Any]) -> str:
     if key in flags:
         return f"{key} is not a setting of the recipe but an option: write {flags[key]}"
     return f"unknown setting {key!r}.{closest(key, fields)} Valid settings: {', '.join(fields)}"
+
+
+def _only(field: dataclasses.Field[Any]) -> list[str]:
+    """Write the values of other settings with which a setting means something, as `dataset=csv or jsonl`."""
+    written = {key: [write_value(value) for value in values] for key, values in field.metadata.get("only", {}).items()}
+    return [f"{key}={' or '.join(filter(None, [', '.join(most), last]))}" for key, (*most, last) in written.items()]
+
+
+def _refuse_ignored(field: dataclasses.Field[Any], every: Mapping[str, Any]) -> None:
+    """Refuse a setting beside another one's value with which it would be ignored."""
+    for (key, values), written in zip(field.metadata.get("only", {}).items(), _only(field), strict=True):
+        if every[key] not in values:
+            raise ValueError(f"{field.name}= is for {written}, not for {write_value(every[key])}")
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:

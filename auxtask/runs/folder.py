@@ -98,6 +98,22 @@ class Run:
         if earlier:
             self.log(resumed=True)  # a training that was cut off begins anew below this line
 
+    def required_data_root(self, setting: str, layout: str) -> Path:
+        """Give the data root, or refuse `setting`, which needs it, with the files that are expected there.
+
+        Raises
+        ------
+        ValueError
+            There is none.
+
+        Examples
+        --------
+        >>> run.required_data_root("dataset=imdb", "text/imdb")
+        """
+        if self.data_root is None:
+            raise ValueError(f"{setting} needs --data-root DIR (or AUXTASK_DATA) with DIR/{layout}")
+        return self.data_root
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time a part of the program: its seconds are added under `name`, also when it fails."""

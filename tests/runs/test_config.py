@@ -89,6 +89,20 @@ def test_advice_follows_the_choices() -> None:
     assert parse_overrides(Advised, ["dataset=hub"]) == Advised("hub")
 
 
+def test_a_setting_that_would_be_ignored_is_refused_and_help_says_where_it_is_not() -> None:
+    @dataclass(frozen=True)
+    class Own:
+        dataset: str = option("drawn", "texts", choices=("drawn", "csv", "jsonl", "hub"))
+        path: str = option("", "that file", only={"dataset": ("csv", "jsonl", "hub")})
+
+    with pytest.raises(ValueError) as refusal:
+        parse_overrides(Own, ["path=MINE"])
+    assert str(refusal.value) == "path= is for dataset=csv, jsonl or hub, not for drawn"
+    assert parse_overrides(Own, ["path=MINE", "dataset=jsonl"]) == Own("jsonl", "MINE")
+    assert parse_overrides(Own, ["path="]) == Own()
+    assert describe(Own)[1].help == "dataset=csv, jsonl or hub: that file"
+
+
 def test_a_key_given_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="rate is given twice"):
         parse_overrides(Config, ["rate=1", "rate=2"])

@@ -237,3 +237,10 @@ def test_a_run_that_was_mended_has_no_traceback_any_more(tmp_path: Path) -> None
 def test_resuming_what_is_not_there_starts_anew_and_says_so(tmp_path: Path) -> None:
     run = opened(tmp_path / "mistyped", resume=True)
     assert any("there was no run in" in note for note in run.notes)
+
+
+def test_a_setting_that_needs_data_is_refused_without_and_else_told_where_they_lie(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^dataset=imdb needs --data-root DIR .* with DIR/text/imdb$"):
+        opened(tmp_path / "a").required_data_root("dataset=imdb", "text/imdb")
+    run = opened(tmp_path / "b", data_root=tmp_path)
+    assert run.required_data_root("dataset=imdb", "text/imdb") == tmp_path
