@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from auxtask.data.faces import FaceData as FaceData
     from auxtask.data.identity_batches import batch_size as batch_size
     from auxtask.data.identity_batches import identity_batches as identity_batches
+    from auxtask.data.image_batches import augmented as augmented
     from auxtask.data.image_batches import image_batches as image_batches
     from auxtask.data.image_data import ImageData as ImageData
     from auxtask.data.images import fit_images as fit_images
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from auxtask.data.masking import Masking as Masking
     from auxtask.data.overlap import refuse_overlap as refuse_overlap
     from auxtask.data.shifts import Shifts as Shifts
-    from auxtask.data.shifts import augmented as augmented
     from auxtask.data.splits import fixed_test_half as fixed_test_half
     from auxtask.data.splits import has_both_pairs as has_both_pairs
     from auxtask.data.text_batches import EncodedTexts as EncodedTexts
@@ -264,7 +264,7 @@ _HOME = {
     "application_backbone": "auxtask.backbones.applications",
     "arm_classifier": "auxtask.evaluation.arm_classifier",
     "as_dataset": "auxtask.training.inputs",
-    "augmented": "auxtask.data.shifts",
+    "augmented": "auxtask.data.image_batches",
     "batch_size": "auxtask.data.identity_batches",
     "best_classifier": "auxtask.evaluation.text_arms",
     "best_threshold": "auxtask.evaluation.verification",

@@ -117,7 +117,8 @@ def main(config: Config, run: at.Run) -> None:
     settings = settings_of(config)
     with run.stage("data"):
         targets, strangers, backbone = check(config, run)
-        run.keep_to("photos", targets.fingerprint() + (strangers.fingerprint() if strangers else ""))
+        everyone = [people for people in (targets, strangers) if people is not None]
+        run.keep_to("photos", "".join(people.fingerprint(in_order=True) for people in everyone))
     with run.stage("same-face pretraining"):
         if (run.folder / "backbone").exists():  # --resume
             backbone = at.load(run.folder)

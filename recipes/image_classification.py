@@ -81,7 +81,7 @@ def main(config: Config, run: at.Run) -> None:
     """Data, source, comparison, and a model that names pictures."""
     with run.stage("data and source"):
         data, backbone = check(config, run)
-        run.keep_to("pictures", data.fingerprint())
+        run.keep_to("pictures", data.fingerprint(in_order=True))
     if backbone is None:
         with run.stage("other digits"):
             backbone = learn_other_digits(config, run)

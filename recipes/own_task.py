@@ -76,7 +76,7 @@ def main(config: Config, run: at.Run) -> None:
     """Data, the auxiliary task, then the target task."""
     with run.stage("data"):
         data = check(config, run)
-        run.keep_to("photos", data.fingerprint())
+        run.keep_to("photos", data.fingerprint(in_order=True))
         images, (pool, test) = at.laid_out(data.train, data.test)  # pool: what labels are drawn from
     with run.stage("pretraining"):
         backbone = pretrain(config, run, np.concatenate([data.train.images, data.unlabelled]))

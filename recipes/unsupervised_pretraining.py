@@ -167,7 +167,7 @@ def main(config: Config, run: at.Run) -> None:
     """Data, pretraining by each method, the pick of a method, and the comparison of all arms."""
     with run.stage("data"):
         data = check(config, run)
-        run.keep_to("pictures", data.fingerprint())
+        run.keep_to("pictures", data.fingerprint(in_order=True))
     kind = kind_of(config, data)
     target = make_target(config, run, data, kind)
     names = methods_of(config)

@@ -60,7 +60,7 @@ class Augmentation:
         if self.size < 8:
             raise ValueError(f"size={self.size}: must be at least 8 pixels")
 
-    def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+    def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Augment a batch.
 
         Parameters
@@ -68,15 +68,12 @@ class Augmentation:
         images
             uint8 or float32 [n, S, S, 3], 0..255
         seed
-            int32 [2]; the same seed gives the same result. None draws a seed from TensorFlow's
-            global generator (`tf.random.set_seed`)
+            int32 [2]; the same seed gives the same result
 
         Returns
         -------
         float32 [n, size, size, 3], 0..255
         """
-        if seed is None:
-            seed = tf.random.uniform((2,), maxval=2**31 - 1, dtype=tf.int32)
         # One draw for everything random; each setting has its own column, so that switching one
         # off does not change what the others draw.
         uniform = tf.random.stateless_uniform((tf.shape(images)[0], 16), seed)

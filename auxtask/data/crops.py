@@ -47,21 +47,19 @@ class Crops:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must lie between 0 and 1")
 
-    def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+    def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Make one view of each picture of a batch.
 
         Parameters
         ----------
         images : uint8 or float32 [n, height, width, channels], 0 to 255
-        seed : int32 [2], optional
-            The same gives the same result. None draws one from TensorFlow's global generator.
+        seed : int32 [2]
+            The same gives the same result.
 
         Returns
         -------
         float32 [n, height, width, channels], 0 to 255
         """
-        if seed is None:
-            seed = tf.random.uniform((2,), maxval=2**31 - 1, dtype=tf.int32)
         # One draw for everything; each setting has its own column, so that switching one off changes no other.
         uniform = tf.random.stateless_uniform((tf.shape(images)[0], 7), seed)
         cut = self._cut(tf.cast(images, tf.float32), uniform[:, :5])

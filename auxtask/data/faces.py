@@ -309,10 +309,12 @@ class FaceData:
         """Give the first photo of each of these people: uint8 [n, size, size, 3]."""
         return self.images(first_items(self.labels, self.people, people))
 
-    def fingerprint(self) -> str:
-        """Give 32 hex digits that change with any photo, name or size, but not with the order."""
+    def fingerprint(self, in_order: bool = False) -> str:
+        """Give 32 hex digits that change with any photo, name or size, and `in_order` with the photos' order too."""
         people = (self.people[label].encode() for label in self.labels)
-        entries = sorted(b"%s\0%s" % pair for pair in zip(people, self.digests, strict=True))
+        entries = [b"%s\0%s" % pair for pair in zip(people, self.digests, strict=True)]
+        if not in_order:
+            entries.sort()
         content = b"\n".join([str(self.size).encode(), *entries])
         return hashlib.blake2b(content, digest_size=16).hexdigest()
 

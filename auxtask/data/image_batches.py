@@ -1,4 +1,4 @@
-"""Endless batches of pictures, or of other rows, without labels."""
+"""Batches of pictures: endless ones without labels, and those that are changed on their way to training."""
 
 from __future__ import annotations
 
@@ -50,11 +50,10 @@ def image_batches(
         raise ValueError(f"batch_size={batch_size}, views={views}: both must be at least 1")
     tensor = tf.convert_to_tensor(images)  # captured, not embedded: a graph holds no more than 2 GB
     rows = _row_numbers(len(images), batch_size, seed)
-    seeds = tf.data.Dataset.random(seed=seed).batch(2 * views, drop_remainder=True)
+    seeds = _seeds(draw_seed(seed, 1), (views, 2))
 
-    def make(picked: tf.Tensor, numbers: tf.Tensor) -> Any:
+    def make(picked: tf.Tensor, draws: tf.Tensor) -> Any:
         batch = tf.gather(tensor, picked)
-        draws = tf.reshape(_as_seed(numbers), (views, 2))
         made = tuple(tf.cast(batch if augment is None else augment(batch, draws[i]), tf.float32) for i in range(views))
         return made if views > 1 else made[0]
 
@@ -94,14 +93,56 @@ def row_batches(rows: np.ndarray, batch_size: int = 128, seed: int = 0) -> tf.da
 def with_seeds(batches: tf.data.Dataset, seed: int) -> tf.data.Dataset:
     """Give each batch a seed of its own, int32 [2], for random numbers that are the same whoever draws them."""
     # Not the numbers that `image_batches` augments with: what is hidden would go along with how a picture is shifted.
-    numbers = tf.data.Dataset.random(seed=draw_seed(seed, 1)).batch(2, drop_remainder=True).map(_as_seed)
-    return tf.data.Dataset.zip((batches, numbers))
+    return tf.data.Dataset.zip((batches, _seeds(draw_seed(seed, 2), (2,))))
+
+
+def augmented(batches: tf.data.Dataset, augment: Callable[[Any, Any], Any], seed: int = 0) -> tf.data.Dataset:
+    """Change the pictures of every batch (pictures, labels) on the way to training, in parallel.
+
+    Parameters
+    ----------
+    batches : tf.data.Dataset
+        Such as `as_dataset` gives.
+    augment : callable (images, seed int32 [2]) -> float32 images
+        `Shifts` or another, drawn anew for each batch and each time that the batches are gone through.
+    seed : int
+        The same gives the same pictures, on however many cores (under one global seed of TensorFlow, which
+        `as_dataset` sets where it shuffles).
+    """
+    # Unlike `_seeds`, other ones in every iteration: `fit` iterates once per epoch.
+    numbers = tf.data.Dataset.random(seed=draw_seed(seed, 3), rerandomize_each_iteration=True)
+
+    def change(batch: tuple[Any, Any], drawn: tf.Tensor) -> tuple[Any, Any]:
+        images, labels = batch
+        return augment(images, tf.cast(drawn % (2**31 - 1), tf.int32)), labels
+
+    return (
+        tf.data.Dataset.zip((batches, numbers.batch(2, drop_remainder=True)))
+        .map(change, tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(2)
+    )
 
 
 def _row_numbers(num_rows: int, batch_size: int, seed: int) -> tf.data.Dataset:
-    order = tf.data.Dataset.range(num_rows).shuffle(num_rows, seed=seed, reshuffle_each_iteration=True)
-    return order.repeat().batch(min(batch_size, num_rows), drop_remainder=True)
+    """Give endless batches of row numbers, each once per pass.
+
+    Orders are drawn from the pass's number: those of `Dataset.shuffle` depend on TensorFlow's global seed, and on how
+    far an earlier iteration has read ahead.
+    """
+
+    def order(number: tf.Tensor) -> tf.data.Dataset:
+        rows = tf.range(num_rows, dtype=tf.int64)
+        return tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(rows, [first, number]))
+
+    first = tf.constant(draw_seed(seed, 0), tf.int64)
+    return tf.data.Dataset.counter().flat_map(order).batch(min(batch_size, num_rows), drop_remainder=True)
 
 
-def _as_seed(numbers: tf.Tensor) -> tf.Tensor:
-    return tf.cast(numbers % (2**31 - 1), tf.int32)
+def _seeds(seed: int, shape: tuple[int, ...]) -> tf.data.Dataset:
+    """Give seeds without end, int32 [..., 2] each time."""
+    first = tf.constant(seed, tf.int64)
+
+    def draw(number: tf.Tensor) -> tf.Tensor:
+        return tf.random.stateless_uniform(shape, [first, number], maxval=2**31 - 1, dtype=tf.int32)
+
+    return tf.data.Dataset.counter().map(draw)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import struct
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,24 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
+
+from auxtask.data.one_line import first_line
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM")  # nothing else is decoded, whatever a file is called
 OnBad = Literal["raise", "skip"]
+# By EXIF's orientation. `ImageOps.exif_transpose` does the same, but writes all other tags anew, and fails where one of
+# them, of no interest here, is of a wrong type.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -207,12 +221,13 @@ def _decode(content: bytes, size: int, name: str) -> tuple[np.ndarray, tuple[int
             # A large JPEG is decoded at a half, a quarter or an eighth: never below `size`.
             photo.draft("RGB", (size, size))
             # Telephones store portraits lying down, with a note of which way is up.
-            upright = _colours(ImageOps.exif_transpose(photo))
+            turned = _UPRIGHT.get(photo.getexif().get(ExifTags.Base.Orientation))
+            upright = _colours(photo if turned is None else photo.transpose(turned))
     except Image.UnidentifiedImageError:
         reason = "is empty" if not content else "holds no photo that can be decoded"
         raise ValueError(f"{name}: {reason} (valid: JPEG, PNG, BMP, WebP, PPM)") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{name}: damaged photo ({str(error).splitlines()[0]})") from None
+    except (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.DecompressionBombError) as error:
+        raise ValueError(f"{name}: damaged photo ({first_line(error)})") from None
     return np.asarray(_square(upright, size)), shape
 
 

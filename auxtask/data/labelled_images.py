@@ -90,12 +90,14 @@ class LabelledImages(Labelled):
         """Give 16 bytes for each picture that two share exactly when they are equal."""
         return [photo_digest(image.tobytes()) for image in self.images]
 
-    def fingerprint(self) -> str:
-        """Give 32 hex digits that change with any picture, label or name, but not with the order."""
-        entries = sorted(
+    def fingerprint(self, in_order: bool = False) -> str:
+        """Give 32 hex digits that change with any picture, label or name, and `in_order` with their order too."""
+        entries = [
             self.names[label].encode() + b"\0" + digest
             for label, digest in zip(self.labels, self.digests(), strict=True)
-        )
+        ]
+        if not in_order:
+            entries.sort()
         shape = str(self.images.shape[1:]).encode()
         return hashlib.blake2b(b"\n".join([shape, *entries]), digest_size=16).hexdigest()
 

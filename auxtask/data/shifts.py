@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from auxtask.framework import tf
 
 
 @dataclass(frozen=True)
 class Shifts:
-    """Move each picture by whole pixels, and mirror half of them, drawn anew each time.
+    """Move each picture by whole pixels, and mirror half of them, drawn by a seed.
 
     What is uncovered is filled with what lies at the border. Unlike `Augmentation` it takes any number of channels,
     and touches no value.
@@ -32,7 +30,7 @@ class Shifts:
         if isinstance(self.pixels, bool) or not isinstance(self.pixels, int) or self.pixels < 0:
             raise ValueError(f"pixels={self.pixels!r}: must be a whole number of at least 0")
 
-    def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+    def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Shift a batch.
 
         Parameters
@@ -40,14 +38,12 @@ class Shifts:
         images
             uint8 or float32 [n, height, width, channels]
         seed
-            int32 [2]; the same seed gives the same result. None draws one from TensorFlow's global generator
+            int32 [2]; the same seed gives the same result
 
         Returns
         -------
         float32 [n, height, width, channels]
         """
-        if seed is None:
-            seed = tf.random.uniform((2,), maxval=2**31 - 1, dtype=tf.int32)
         count, height, width = (tf.shape(images)[axis] for axis in range(3))
         moves = tf.random.stateless_uniform((count, 3), seed, -self.pixels, self.pixels + 1, dtype=tf.int32)
         rows = tf.clip_by_value(tf.range(height) + moves[:, 0:1], 0, height - 1)
@@ -58,26 +54,3 @@ class Shifts:
         moved = tf.gather(images, rows, axis=1, batch_dims=1)
         moved = tf.gather(moved, columns, axis=2, batch_dims=1)
         return tf.cast(tf.ensure_shape(moved, images.shape), tf.float32)
-
-
-def augmented(batches: tf.data.Dataset, augment: Callable[[Any], Any]) -> tf.data.Dataset:
-    """Change the pictures of every batch (pictures, labels) on the way to training, in parallel.
-
-    Parameters
-    ----------
-    batches
-        such as `as_dataset` gives
-    augment
-        from pictures to float32 pictures: an `Augmentation`, or `Shifts`
-    """
-    return batches.map(_Augmented(augment), tf.data.AUTOTUNE).prefetch(2)
-
-
-class _Augmented:
-    """Augments the pictures of a batch. A class: autograph warns about lambdas it cannot read."""
-
-    def __init__(self, augment: Callable[[Any], Any]) -> None:
-        self.augment = augment
-
-    def __call__(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        return self.augment(images), labels

@@ -182,6 +182,13 @@ def split_rows(rows: TextRows, fraction: float, seed: int) -> tuple[LabelledText
         members = random.permutation(np.flatnonzero(whole.labels == label))
         tested[members[: min(max(1, round(fraction * len(members))), len(members) - 1)]] = len(members) > 1
     notes = [f"{rows.source}: {copies} copies of an earlier text left out"] if copies else []
+    others = [i for i, text in enumerate(rows.texts) if rows.labels[i] != rows.labels[first[" ".join(text.split())]]]
+    if others:
+        one = " ".join(rows.texts[others[0]].split())
+        notes.append(
+            f"{rows.source}: {len(others)} of them under another label than the first, which counts: {one[:40]!r} is "
+            f"{rows.labels[first[one]]}, and {rows.labels[others[0]]} too"
+        )
     return whole.take(np.flatnonzero(~tested)), whole.take(np.flatnonzero(tested)), notes
 
 

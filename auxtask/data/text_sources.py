@@ -114,8 +114,9 @@ def load_hub(name: str, config: str | None = None, split: str | None = None, str
         raise FileNotFoundError(
             f"{name}: neither a file or folder here nor a dataset that the hub gives ({first_line(error)})"
         ) from None
-    except (ValueError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{name}: cannot be read as a dataset ({first_line(error)})") from None
+    except (ValueError, KeyError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        # The message of datasets' own kind is that something went wrong; what it was is the cause.
+        raise ValueError(f"{name}: cannot be read as a dataset ({first_line(error.__cause__ or error)})") from None
 
 
 def _rows_of_parquet(file: Path, columns: Sequence[str]) -> Iterator[Row]:

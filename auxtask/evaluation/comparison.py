@@ -166,7 +166,7 @@ class Comparison:
 
         Raises
         ------
-        ValueError, TypeError, OSError, RuntimeError
+        ValueError, TypeError, OSError, MemoryError, RuntimeError
             An arm failed or returned something else than scores. The message starts with the
             cell's key; cells that were finished stay kept.
         """
@@ -209,9 +209,13 @@ class Comparison:
             return self._compute(cell)
         arrays = self.keeper.cell(cell.key, lambda: self._compute(cell))
         train = self.drawn(cell.budget, cell.draw)
-        if str(arrays["data"]) != self.data or not np.array_equal(arrays["train"], train):
-            raise ValueError(f"cell {cell.key} was kept from other data, labels or seed: start a new run folder")
+        if str(arrays["data"]) != self._stamp(cell) or not np.array_equal(arrays["train"], train):
+            raise ValueError(f"cell {cell.key} was kept from other data, labels, seed or arm: start a new run folder")
         return arrays
+
+    def _stamp(self, cell: Cell) -> str:
+        """Give what a kept cell is checked by: its data, and names that its key may run together."""
+        return f"{self.data} {cell.variant or ''} {cell.arm}"
 
     def _compute(self, cell: Cell) -> dict[str, np.ndarray]:
         if cell.arm == "chosen":
@@ -230,7 +234,7 @@ class Comparison:
             metrics[f"{self.metric}_full_test"] = rank1(prediction[len(self.test) :], full.labels)
             scores, prediction = scores[: len(self.test)], prediction[: len(self.test)]
         return {
-            "data": np.array(self.data),
+            "data": np.array(self._stamp(cell)),
             "train": train,
             "prediction": prediction,
             "score": scores[np.arange(len(scores)), prediction].astype(np.float64),
@@ -246,7 +250,7 @@ class Comparison:
             refuse_unknown("arm", [name], running)
         except Exception as error:
             raise _named(error, cell) from error
-        return {"data": np.array(self.data), "train": train, "chosen": np.array(name)}
+        return {"data": np.array(self._stamp(cell)), "train": train, "chosen": np.array(name)}
 
     def _check_names(self, only: Sequence[str] | None, full_test_arms: Sequence[str]) -> None:
         arms = self.all_arms
@@ -311,7 +315,7 @@ class Comparison:
 
 def _named(error: Exception, cell: Cell) -> Exception:
     """Give the error again, with the cell's key; of a plain type, so that any can be made."""
-    for kind in (ValueError, TypeError, OSError):
+    for kind in (ValueError, TypeError, OSError, MemoryError):
         if isinstance(error, kind):
             return kind(f"cell {cell.key}: {error}")
     return RuntimeError(f"cell {cell.key}: {type(error).__name__}: {error}")

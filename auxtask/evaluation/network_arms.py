@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from auxtask.backbones.embedding import predict_views
-from auxtask.data.shifts import augmented
+from auxtask.data.image_batches import augmented
 from auxtask.evaluation.arms import Arm, Outcome
 from auxtask.evaluation.examples import Examples
 from auxtask.evaluation.probes import Head
@@ -49,7 +49,7 @@ def network_arm(
     images: np.ndarray,
     plan: Plan,
     init: Literal["copy", "random"] = "copy",
-    augment: Callable[[Any], Any] | None = None,
+    augment: Callable[[Any, Any], Any] | None = None,
     epoch_batches: int = 50,
     batch_size: int = 32,
     crop: float = 0.9,
@@ -73,7 +73,7 @@ def network_arm(
     plan : Plan
     init : "copy" or "random"
         As `reuse` takes it.
-    augment : callable (images) -> float32 [n, size, size, c], optional
+    augment : callable (images, seed int32 [2]) -> float32 [n, size, size, c], optional
         From photos to the backbone's input, for training. None: images already have that size.
     epoch_batches, batch_size : int
         The labelled items are gone through again and again, shuffled, until an epoch's batches are full.
@@ -98,7 +98,7 @@ def network_arm(
         data = as_dataset((images[train.items], train.labels), batch_size, shuffle=True, seed=seed)
         # repeat() before take(): every pass is shuffled anew, and an epoch may hold many passes or a part of one.
         data = data.repeat().take(epoch_batches)
-        return data if augment is None else augmented(data, augment)
+        return data if augment is None else augmented(data, augment, seed)
 
     def scores(network: keras.Model, items: np.ndarray) -> np.ndarray:
         given = predict_views(network, images[items], crop, mirror)

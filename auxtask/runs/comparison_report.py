@@ -51,7 +51,8 @@ def report_comparison(run: Run, results: Results, beside: Mapping[str, Mapping[s
     run.save_predictions(results.predictions)
     for text in results.notes:
         run.note(text)
-    run.figure("results", plot_results(results.rows, results.metric))
+    variant = results.rows[0].get("variant")
+    run.figure(f"results {variant}" if variant else "results", plot_results(results.rows, results.metric))
     if (run.folder / "history.json").exists():
         epochs, ledger = (json.loads((run.folder / name).read_text()) for name in ("history.json", "ledger.json"))
         run.figure("thaw", plot_curves(epochs, "training, with the moments of thaw"))

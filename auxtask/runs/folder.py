@@ -7,7 +7,6 @@ import json
 import time
 import traceback
 import urllib.parse
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from auxtask.runs.progress import ProgressBoard, ProgressTask
 from auxtask.runs.whole_files import (
+    drop_cut_line,
     plain_json,
     read_npz,
     whole_file,
@@ -89,13 +89,16 @@ class Run:
         self.console = console
         self.status = "running"
         self.rows: list[dict[str, Any]] = []
+        self._earlier_rows: list[dict[str, Any]] = list((earlier or {}).get("rows", []))
         self.notes: list[str] = list((earlier or {}).get("notes", []))
         self.seconds: dict[str, float] = dict((earlier or {}).get("seconds", {}))
         drawn = sorted((folder / "figures").glob("*.png")) if earlier else []
         self.figures: dict[str, Path] = {path.stem: path for path in drawn}
         self._board = ProgressBoard(console)
+        self._predictions: dict[str, Any] = {}
         self._began = time.perf_counter()
         if earlier:
+            drop_cut_line(folder / "metrics.jsonl")
             self.log(resumed=True)  # a training that was cut off begins anew below this line
 
     def required_data_root(self, setting: str, layout: str) -> Path:
@@ -185,7 +188,7 @@ class Run:
         if path.exists():
             try:
                 return read_npz(path)
-            except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+            except Exception:  # what a damaged zip file raises is anybody's guess
                 self.note(f"the kept cell {key} could not be read and was computed again")
         write_npz(path, compute())
         return read_npz(path)
@@ -209,12 +212,12 @@ class Run:
             raise ValueError(f"these are not the {what} that this run began with: start a new run folder")
 
     def save_predictions(self, predictions: Mapping[str, Any]) -> Path:
-        """Write `predictions.npz`: arrays by name, or by cell and name (`cell/name` in the file)."""
-        flat: dict[str, Any] = {}
+        """Write `predictions.npz`: arrays by name, or by cell and name (`cell/name`), beside those saved before."""
         for key, value in predictions.items():
-            flat.update({f"{key}/{k}": v for k, v in value.items()} if isinstance(value, Mapping) else {key: value})
+            flat = {f"{key}/{k}": v for k, v in value.items()} if isinstance(value, Mapping) else {key: value}
+            self._predictions.update(flat)
         path = self.folder / "predictions.npz"
-        write_npz(path, flat)
+        write_npz(path, self._predictions)
         return path
 
     def progress(self, label: str, total: int | None = None, unit: str = "steps") -> ProgressTask:
@@ -246,12 +249,17 @@ class Run:
         ]
 
     def result(self) -> dict[str, Any]:
-        """Return what `result.json` holds."""
+        """Return what `result.json` holds.
+
+        Until a run that is resumed finishes, rows that it has not made anew are those of the earlier run.
+        """
+        made = {_row_key(row) for row in self.rows}
+        kept = [] if self.status == "finished" else [row for row in self._earlier_rows if _row_key(row) not in made]
         return {
             "recipe": self.recipe,
             "status": self.status,
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
-            "rows": self.rows,
+            "rows": [*self.rows, *kept],
             "notes": self.notes,
         }
 
@@ -295,12 +303,16 @@ def checked_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         filled = plain_json(filled)
         if isinstance(filled["budget"], bool) or not isinstance(filled["budget"], int | None):
             raise ValueError(f"a result row's budget is an integer or null, not {row['budget']!r}")
-        key = tuple(filled.get(name) for name in ("arm", "budget", "metric", "variant"))
+        key = _row_key(filled)
         if key in seen:
             raise ValueError(f"two result rows for (arm, budget, metric, variant) = {key}")
         seen.add(key)
         complete.append(filled)
     return complete
+
+
+def _row_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in ("arm", "budget", "metric", "variant"))
 
 
 def _file_name(name: str) -> str:

@@ -76,7 +76,7 @@ def write_report(run: Run) -> Path:
     environment.filters["duration"] = write_duration
     text = environment.get_template("report.html.j2").render(
         run=run,
-        tables=tables_of(run.rows),
+        tables=tables_of(run.result()["rows"]),
         is_fraction=is_fraction,
         figures={name: base64.b64encode(path.read_bytes()).decode() for name, path in run.figures.items()},
         config=json.loads((run.folder / "config.json").read_text()),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 TEMPORARY_PREFIX = ".unfinished-"
+PARTIAL_SUFFIX = ".partial"  # of the folders of `auxtask.backbones.atomic_folder`
 
 
 def _temporary(path: Path) -> Path:
@@ -38,9 +39,18 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed process left under temporary names."""
-    for left in [*folder.glob(TEMPORARY_PREFIX + "*"), *folder.glob(f"cells/{TEMPORARY_PREFIX}*")]:
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    """Remove what a killed process left under temporary names, files and folders, wherever they lie."""
+    for left in [*folder.rglob(TEMPORARY_PREFIX + "*"), *folder.rglob(".*" + PARTIAL_SUFFIX)]:
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+def drop_cut_line(path: Path) -> None:
+    """Remove a last line that a full disk or a killed process left without its end."""
+    if path.exists():
+        content = path.read_bytes()
+        if not content.endswith(b"\n"):
+            with whole_file(path) as file:
+                file.write(content[: content.rfind(b"\n") + 1])
 
 
 def plain_json(value: Any) -> Any:

@@ -161,12 +161,13 @@ class AuxiliaryTask(keras.Model):
         """Compile `measure`'s judgement when it is next used: once per training, not once per validation."""
         self._judge = tf.function(partial(self.values_of, training=False), reduce_retracing=True)
 
-    def build_layers(self, batches: tf.data.Dataset) -> None:
+    def build_layers(self, data: Any, seed: int) -> None:
         """Make the weights of layers that wait for their first input: averages, guards and decay must know them."""
         if all(layer.built for layer in self._flatten_layers(include_self=False)):
             return
         with self.distribute_strategy.scope():
-            self.values_of(next(iter(batches)), training=False)
+            # Of batches that are then thrown away: reading ahead in those trained on could change their order.
+            self.values_of(next(iter(self.batches(data, seed))), training=False)
 
     def log_means(self, names: Sequence[str]) -> None:
         """Name the values that are logged.
@@ -271,7 +272,7 @@ class AuxiliaryTask(keras.Model):
         keras.utils.set_random_seed(seed)
         self.prepare(data, validation, seed)
         batches = self.batches(data, seed)
-        self.build_layers(batches)
+        self.build_layers(data, seed)
         self._trace_anew()
         keras.utils.set_random_seed(seed)  # whether layers waited for their first input changes nothing
         rows = fit_to_budget(

@@ -69,7 +69,7 @@ def check_task(task: AuxiliaryTask, data: Any, seed: int = 0) -> None:
     with _weights_put_back(task) as saved:
         task.prepare(data, None, seed)
         batches, wrong = _check_batches(task, data, seed)
-        task.build_layers(task.batches(data, seed))  # as `pretrain` does: layers may wait for their first input
+        task.build_layers(data, seed)  # as `pretrain` does: layers may wait for their first input
         wrong += leaked_targets([tf.nest.map_structure(np.asarray, batch) for batch in batches])
         found = _check_values(task, batches[0], saved, seed)
         # Without a loss there is nothing to train.

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from auxtask.data.image_batches import augmented
 from auxtask.data.labelled_images import LabelledImages
-from auxtask.data.shifts import augmented
 from auxtask.framework import keras
 from auxtask.training.inputs import as_dataset
 from auxtask.transfer.cloning import reuse
@@ -22,7 +22,7 @@ def learn_classes(
     images: LabelledImages,
     epochs: int,
     learning_rate: float = 3e-3,
-    augment: Callable[[Any], Any] | None = None,
+    augment: Callable[[Any, Any], Any] | None = None,
     batch_size: int = 128,
     seed: int = 0,
     callbacks: Iterable[Any] = (),
@@ -37,7 +37,7 @@ def learn_classes(
     epochs : int
     learning_rate : float
         Of Adam, at the start; it falls along a cosine to 0.
-    augment : callable (images) -> float32 images, optional
+    augment : callable (images, seed int32 [2]) -> float32 images, optional
         Such as `Shifts`.
     batch_size, seed : int
     callbacks : iterable of keras.callbacks.Callback
@@ -56,6 +56,6 @@ def learn_classes(
     cosine = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * math.ceil(len(images) / batch_size))
     batches = as_dataset((images.images, images.labels), batch_size, shuffle=True, seed=seed)
     if augment is not None:
-        batches = augmented(batches, augment)
+        batches = augmented(batches, augment, seed)
     fine_tune(model, batches, plan=Plan.scratch(epochs, cosine), seed=seed, callbacks=callbacks)
     return model

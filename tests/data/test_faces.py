@@ -43,6 +43,13 @@ def test_a_manifest_gives_the_same_data_as_the_folder(make_folder, tmp_path: Pat
     assert data.fingerprint() == FaceData.from_folder(folder, size=20).fingerprint()
 
 
+def test_photos_that_change_places_are_other_data_where_their_numbers_count(make_folder) -> None:
+    data = FaceData.from_folder(make_folder(Ann=3, Bo=1), size=20)
+    swapped = data.subset([1, 0, 2, 3])
+    assert swapped.fingerprint() == data.fingerprint()
+    assert swapped.fingerprint(in_order=True) != data.fingerprint(in_order=True)
+
+
 def test_parts_keep_photos_and_people_together(make_folder) -> None:
     data = FaceData.from_folder(make_folder(Ann=1, Bo=2, Cy=3, Di=4), size=20)
     assert data.with_at_least(3).people == ("Cy", "Di")

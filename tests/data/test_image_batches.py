@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from auxtask.data.image_batches import image_batches
+from auxtask.data.image_batches import augmented, image_batches, row_batches
 from auxtask.data.shifts import Shifts
 from auxtask.framework import tf
 
@@ -67,3 +67,50 @@ def test_views_show_the_same_pictures_each_drawn_anew() -> None:
 def test_bad_input(images, settings, message) -> None:
     with pytest.raises(ValueError, match=message):
         image_batches(images, **settings)
+
+
+@pytest.mark.parametrize("make", [image_batches, row_batches])
+def test_neither_an_earlier_iteration_nor_the_global_seed_changes_batches(make) -> None:
+    tf.random.set_seed(1)
+    batches = make(IMAGES, batch_size=5, seed=3)
+    first, again = ([one.numpy() for one in islice(batches, 9)] for _ in range(2))
+    tf.random.set_seed(2)
+    elsewhere = [one.numpy() for one in islice(make(IMAGES, batch_size=5, seed=3), 9)]
+    for one, other, third in zip(first, again, elsewhere, strict=True):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one, third)
+
+
+def changed_on_the_way(seed: int) -> list[np.ndarray]:
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 6, 5, 2), np.uint8)
+    batches = tf.data.Dataset.from_tensor_slices((pictures, np.arange(40))).batch(4)
+    made = augmented(batches, Shifts(), seed)
+    assert made.element_spec[0].shape.as_list() == [None, 6, 5, 2]
+    passes = [list(made.as_numpy_iterator()) for _ in range(2)]
+    for one in passes:
+        assert np.concatenate([labels for _, labels in one]).tolist() == list(range(40))
+    return [np.concatenate([images for images, _ in one]) for one in passes]
+
+
+def test_pictures_are_changed_anew_in_every_pass_and_alike_under_the_same_seed() -> None:
+    (first, second), again, other = changed_on_the_way(0), changed_on_the_way(0), changed_on_the_way(1)
+    assert (first != second).any()
+    np.testing.assert_array_equal(first, again[0])
+    np.testing.assert_array_equal(second, again[1])
+    assert (first != other[0]).any()
+
+
+def test_how_many_threads_change_pictures_makes_no_difference() -> None:
+    """A generator shared between threads gives its numbers to whichever batch comes first."""
+    batches = tf.data.Dataset.from_tensor_slices((np.zeros((400, 8, 8, 1), np.uint8), np.zeros(400))).batch(2)
+
+    def slow_and_random(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return tf.random.stateless_uniform(tf.shape(images), seed)
+
+    made = []
+    for threads in (1, 8):
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = threads
+        every = augmented(batches, slow_and_random).with_options(options)
+        made.append(np.concatenate([images for images, _ in every.as_numpy_iterator()]))
+    np.testing.assert_array_equal(*made)

@@ -93,9 +93,10 @@ def test_arrays_that_do_not_fit_are_refused(images, labels, said: str) -> None:
         LabelledImages(images, labels, ("a", "b"))
 
 
-def test_the_fingerprint_knows_pictures_labels_and_names_but_no_order() -> None:
+def test_the_fingerprint_knows_pictures_labels_and_names_and_order_if_asked() -> None:
     whole = pictures(np.arange(10) % 2, ("a", "b"))
     assert whole.take(RANDOM.permutation(10)).fingerprint() == whole.fingerprint()
+    assert whole.take(np.arange(10)[::-1]).fingerprint(in_order=True) != whole.fingerprint(in_order=True)
     assert whole.take(np.arange(9)).fingerprint() != whole.fingerprint()
     assert LabelledImages(whole.images, 1 - whole.labels, whole.names).fingerprint() != whole.fingerprint()
 

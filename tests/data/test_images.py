@@ -1,9 +1,10 @@
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from auxtask.data.images import photo_digest, read_photo, read_photos
 
@@ -54,12 +55,27 @@ def test_what_is_transparent_becomes_white() -> None:
     assert (read[:8] == 0).all() and (read[8:] == 255).all()
 
 
-def test_a_photo_noted_as_lying_down_is_set_upright() -> None:
-    pixels = np.zeros((16, 16, 3), np.uint8)
-    pixels[:8] = 255
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_noted_as_lying_down_is_set_upright_as_pillow_does(orientation: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     exif = Image.Exif()
-    exif[0x0112] = 3  # upside down
-    assert (read_photo(png_bytes(pixels, exif=exif), 16)[8:] == 255).all()
+    exif[0x0112] = orientation
+    content = png_bytes(pixels, exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
+    np.testing.assert_array_equal(read_photo(content, 16), expected)
+
+
+def test_a_whole_photo_is_read_whatever_its_other_tags_hold() -> None:
+    """A width that is text: Pillow's own transposition writes all tags anew, and fails there."""
+    lying = Image.fromarray(np.zeros((16, 24, 3), np.uint8))
+    content = io.BytesIO()
+    # A TIFF header, two tags: width as the text "ab", orientation 6.
+    tags = b"\x01\x00\x00\x02\x00\x00\x00\x03ab\x00\x00" + b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
+    exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x02" + tags + b"\x00\x00\x00\x00"
+    lying.save(content, "JPEG", exif=exif)
+    with pytest.raises(struct.error):
+        ImageOps.exif_transpose(Image.open(io.BytesIO(content.getvalue())))
+    assert read_photo(content.getvalue(), 16).shape == (16, 16, 3)
 
 
 def test_bad_files_are_named_with_what_is_wrong(make_folder, tmp_path: Path) -> None:

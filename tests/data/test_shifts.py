@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from auxtask.data.shifts import Shifts, augmented
+from auxtask.data.shifts import Shifts
 from auxtask.framework import tf
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 6, 5, 2), np.uint8)
@@ -38,13 +38,6 @@ def test_a_seed_gives_the_same_shifts_and_another_seed_others() -> None:
     first, again, other = (Shifts()(IMAGES, tf.constant(seed)).numpy() for seed in ([1, 2], [1, 2], [3, 4]))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
-
-
-def test_batches_are_augmented_and_labels_stay() -> None:
-    batches = tf.data.Dataset.from_tensor_slices((IMAGES, np.arange(40))).batch(8)
-    labels = np.concatenate([label.numpy() for _, label in augmented(batches, Shifts())])
-    assert labels.tolist() == list(range(40))
-    assert augmented(batches, Shifts()).element_spec[0].shape.as_list() == [None, 6, 5, 2]
 
 
 @pytest.mark.parametrize("pixels", [-1, 1.5, True])

@@ -138,6 +138,17 @@ def test_a_folder_stands_in_for_a_hub_name(tmp_path: Path) -> None:
         load_hub(str(tmp_path / "mine"), split="nonsense")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("train.csv", "text,label\na,b\nc,d,e\n"), ("train.jsonl", '{"text": "a')]
+)
+def test_damaged_files_of_a_folder_are_refused_with_what_is_wrong(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / "mine").mkdir()
+    write(tmp_path / "mine" / name, content)
+    with pytest.raises(ValueError, match="mine: cannot be read as a dataset") as refusal:
+        load_hub(str(tmp_path / "mine"), split="train")
+    assert "An error occurred while generating" not in str(refusal.value)
+
+
 def test_what_save_to_disk_wrote_is_opened(tmp_path: Path) -> None:
     datasets.Dataset.from_dict({"text": TEXTS}).save_to_disk(tmp_path / "saved")
     dataset = load_hub(str(tmp_path / "saved"))

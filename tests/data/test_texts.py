@@ -95,6 +95,16 @@ def test_copies_do_not_stand_on_both_sides_of_a_split(tmp_path: Path) -> None:
     assert "20 copies of an earlier text left out" in data.notes[0]
 
 
+def test_a_text_under_two_labels_keeps_the_first_and_that_is_said(tmp_path: Path) -> None:
+    rows = [(text, label) for text, _ in rows_of(a=6) for label in ("sport", "news")]
+    rows = [("the only news", "news"), ("more news", "news"), *rows]
+    data = read(write_csv(tmp_path / "a.csv", rows))
+    assert data.train.counts.sum() + data.test.counts.sum() == 8
+    assert "6 copies of an earlier text left out" in data.notes[0]
+    assert "6 of them under another label than the first, which counts" in data.notes[1]
+    assert "is sport, and news too" in data.notes[1]
+
+
 def test_a_test_file_of_its_own_is_taken_as_it_is(tmp_path: Path) -> None:
     train = write_csv(tmp_path / "train.csv", rows_of(a=4, b=4, c=1))
     test = write_csv(tmp_path / "test.csv", rows_of(a=2, b=2, d=2))

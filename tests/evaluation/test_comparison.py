@@ -294,6 +294,21 @@ def test_finished_cells_are_kept_and_not_computed_again() -> None:
     assert wider.row("probe", 3)["values"][:4] == again.row("probe", 3)["values"]
 
 
+def test_an_arm_whose_cells_have_the_names_of_another_ones_is_refused() -> None:
+    run, arm = KeptInMemory(), ARMS["probe"]
+    compare({"self-training": arm}, run=run, variant="simclr", baseline=None, chosen=None).run()
+    with pytest.raises(ValueError, match="simclr-self-training-1-draw0 was kept from other data, labels, seed or arm"):
+        compare({"training": arm}, run=run, variant="simclr-self", baseline=None, chosen=None).run()
+
+
+def test_memory_that_is_not_enough_is_said_as_such() -> None:
+    def greedy(train: Examples, test: np.ndarray, seed: int) -> np.ndarray:
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    with pytest.raises(MemoryError, match="cell greedy-1-draw0: Unable to allocate 9 GiB"):
+        compare({"greedy": greedy}, baseline=None, chosen=None).run()
+
+
 @pytest.mark.parametrize("other", [{"seed": 1}, {"test": TEST.take(range(20))}])
 def test_cells_kept_from_other_data_or_seed_are_refused(other: dict[str, Any]) -> None:
     run = KeptInMemory()

@@ -12,6 +12,7 @@ from rich.console import Console
 
 import auxtask as at
 from auxtask.runs.opening import open_run
+from auxtask.runs.whole_files import read_npz
 
 LABELS = np.arange(8) % 2
 IMAGES = np.random.default_rng(0).integers(0, 255, (8, 8, 8, 1)).astype(np.uint8)
@@ -50,3 +51,14 @@ def test_of_trainings_that_thaw_nothing_no_freeze_map_is_drawn(tmp_path: Path) -
     run = compare(tmp_path / "run", at.Plan.full(2, 1e-3), resume=False)
     assert {path.stem for path in run.figures.values()} == {"results"}
     assert not (run.folder / "ledger.json").exists()
+
+
+def test_two_comparisons_of_one_run_leave_figures_and_predictions_of_both(tmp_path: Path) -> None:
+    run = open_run(tmp_path / "run", Config(), recipe="small", console=Console(file=io.StringIO()))
+    for variant in ("easy", "hard"):
+        arm = at.linear_arm(lambda: IMAGES.reshape(len(IMAGES), -1) / 255.0, at.logistic_head)
+        comparison = at.Comparison({"pixels": arm}, [1], 1, TEST, pool=POOL, variant=variant, baseline=None)
+        at.report_comparison(run, comparison.run())
+    assert set(run.figures) == {"results easy", "results hard"}
+    kept = read_npz(run.folder / "predictions.npz")
+    assert {"easy-pixels-1-draw0", "hard-pixels-1-draw0", "easy-names", "hard-names"} <= set(kept)

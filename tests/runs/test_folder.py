@@ -120,6 +120,16 @@ def test_a_damaged_cell_is_computed_again_and_said(tmp_path: Path) -> None:
     assert "could not be read" in run.notes[0]
 
 
+def test_whatever_is_wrong_with_a_cell_it_is_computed_again(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    run.cell("a", lambda: {"x": np.arange(50)})
+    path = next((tmp_path / "cells").iterdir())
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        np.testing.assert_array_equal(run.cell("a", lambda: {"x": np.arange(50)})["x"], np.arange(50))
+
+
 def test_a_failing_cell_leaves_no_file(tmp_path: Path) -> None:
     def fail() -> dict:
         raise RuntimeError
@@ -156,8 +166,11 @@ def test_resuming_adds_to_the_seconds_keeps_notes_and_figures_and_removes_what_a
     run.note("said before")
     run.figure("curve", Figure())
     run.finish("interrupted")
-    (tmp_path / ".unfinished-1-model").mkdir()
+    for left in (".unfinished-1-model", "tokens/.unfinished-2-train", ".model.abc.partial/.unfinished-3-weights"):
+        (tmp_path / left).mkdir(parents=True)
     run.log(epoch=1)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"time": 3, "lo')  # a disk that was full
     run = opened(tmp_path, resume=True)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line.get("resumed") for line in lines] == [None, True]
@@ -166,7 +179,7 @@ def test_resuming_adds_to_the_seconds_keeps_notes_and_figures_and_removes_what_a
     assert result_of(tmp_path)["seconds"]["one"] >= 100
     assert result_of(tmp_path)["notes"] == ["said before"]
     assert run.figures == {"curve": tmp_path / "figures" / "curve.png"}
-    assert not list(tmp_path.glob(".unfinished*"))
+    assert not [*tmp_path.rglob(".unfinished*"), *tmp_path.rglob(".*.partial")]
 
 
 def test_overwriting_never_empties_a_folder_that_is_no_run(tmp_path: Path) -> None:
@@ -232,6 +245,31 @@ def test_a_run_that_was_mended_has_no_traceback_any_more(tmp_path: Path) -> None
     opened(tmp_path).finish("failed", RuntimeError("why"))
     opened(tmp_path, resume=True).finish("finished")
     assert not (tmp_path / "error.txt").exists()
+
+
+def test_a_finished_runs_figures_stay_until_a_resumed_one_has_its_own(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    run.add_rows([row(), row(metric="seconds", mean=7.0)])
+    run.finish("finished")
+    run = opened(tmp_path, resume=True)
+    run.add_rows([row(mean=0.75)])
+    run.finish("failed", ValueError("these are not the texts that this run began with"))
+    assert {one["metric"]: one["mean"] for one in result_of(tmp_path)["rows"]} == {"rank1": 0.75, "seconds": 7.0}
+    assert "75.0" in (tmp_path / "report.html").read_text()
+    run = opened(tmp_path, resume=True)
+    run.add_rows([row(mean=0.25)])
+    run.finish("finished")
+    assert [one["mean"] for one in result_of(tmp_path)["rows"]] == [0.25]
+
+
+def test_predictions_are_saved_beside_earlier_ones(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    run.save_predictions({"easy-probe-1-draw0": np.arange(3)})
+    path = run.save_predictions({"hard-probe-1-draw0": np.arange(4)})
+    assert {name: len(array) for name, array in read_npz(path).items()} == {
+        "easy-probe-1-draw0": 3,
+        "hard-probe-1-draw0": 4,
+    }
 
 
 def test_resuming_what_is_not_there_starts_anew_and_says_so(tmp_path: Path) -> None:
