@@ -45,6 +45,8 @@ def group_decoders(encoder: keras.Model, from_maps: bool = False, seed: int | No
     """
     if len(encoder.inputs) != 1 or len(encoder.outputs) != 1 or len(encoder.input_shape) != 4:
         raise ValueError(f"{encoder.name}: only from pictures [n, height, width, channels] to one output is a way back")
+    if None in encoder.input_shape[1:]:
+        raise ValueError(f"{encoder.name} takes {encoder.input_shape}: pictures of one size are needed to give back")
     seeds = seed_stream(seed)
     taken, activation = tuple(encoder.input_shape[1:]), "linear"
     made = {}

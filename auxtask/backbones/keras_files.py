@@ -6,6 +6,7 @@ here, then filled with the file's weights. How the model was compiled is ignored
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import zipfile
@@ -102,21 +103,25 @@ def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
 class _Store:
     """What Keras' own walk over a model reads a `.keras` file's weights from."""
 
-    def __init__(self, file: h5py.File) -> None:
-        self.file = file
+    def __init__(self, file: h5py.File, largest: int) -> None:
+        self.file, self.largest = file, largest
 
     def get(self, path: str) -> dict[str, np.ndarray]:
         group = _child(self.file, f"{path}/vars" if path else "vars")
         if group is None:
             return {}
-        return {name: _array(group, name) for name in group}
+        stored = {name: _stored(group, name) for name in group}
+        for name, data in stored.items():
+            if data.size > self.largest:  # a few bytes may claim to be any amount of memory
+                raise ValueError(f"{path}: {name!r} has {data.size} numbers, the largest weight {self.largest}")
+        return {name: np.asarray(data[()]) for name, data in stored.items()}
 
 
 def _fill_by_object(model: keras.Model, file: h5py.File) -> None:
     # The walk gives the weights' places in the file; it only assigns arrays to variables.
     keras.src.saving.saving_lib._load_state(
         model,
-        weights_store=_Store(file),
+        weights_store=_Store(file, max((math.prod(weight.shape) for weight in model.weights), default=0)),
         assets_store=None,
         inner_path="",
         visited_trackables=set(),
@@ -154,7 +159,7 @@ def _fill_by_name(model: keras.Model, group: h5py.Group) -> None:
         if layer_group is None:
             raise ValueError(f"lists layer {name!r} but holds nothing for it")
         if names := _names(layer_group, "weight_names"):
-            stored[name] = {weight: _array(layer_group, weight) for weight in names}
+            stored[name] = {weight: _stored(layer_group, weight) for weight in names}
     layers = {layer.name: layer for layer in model.layers if layer.weights}
     if stored.keys() != layers.keys():
         odd = sorted(stored.keys() ^ layers.keys())
@@ -165,7 +170,7 @@ def _fill_by_name(model: keras.Model, group: h5py.Group) -> None:
         layer.finalize_state()  # Normalization computes with numbers derived from its weights
 
 
-def _fill_layer(name: str, layer: keras.layers.Layer, arrays: dict[str, np.ndarray]) -> None:
+def _fill_layer(name: str, layer: keras.layers.Layer, arrays: dict[str, h5py.Dataset]) -> None:
     # The order in which Keras writes a layer's weights; within nested models it depends on what is
     # frozen, so names go first where they tell the weights apart.
     weights = layer.trainable_weights + layer.non_trainable_weights
@@ -175,12 +180,12 @@ def _fill_layer(name: str, layer: keras.layers.Layer, arrays: dict[str, np.ndarr
     by_name = len(set(names)) == len(names) and set(names) == set(arrays)
     values = [arrays[weight] for weight in names] if by_name else list(arrays.values())
     for weight, value in zip(weights, values, strict=True):
-        if tuple(weight.shape) != value.shape:
+        if tuple(weight.shape) != value.shape:  # before it is read: a few bytes may claim to be any amount of memory
             raise ValueError(
                 f"weight {weight.name} of layer {name!r} has shape {list(value.shape)} in the "
                 f"file, {list(weight.shape)} in the architecture"
             )
-        weight.assign(tf.cast(value, weight.dtype.base_dtype))
+        weight.assign(tf.cast(np.asarray(value[()]), weight.dtype.base_dtype))
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str]:
@@ -213,10 +218,11 @@ def _child(group: h5py.Group, path: str) -> Any:
     return group
 
 
-def _array(group: h5py.Group, path: str) -> np.ndarray:
+def _stored(group: h5py.Group, path: str) -> h5py.Dataset:
+    """Give a weight's place in the file, from which nothing is read yet."""
     data = _child(group, path)
     if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
         raise ValueError(f"weight {path!r} is missing or kept outside the file")
     if data.dtype.kind not in "biuf" and data.dtype.name != "bfloat16":
         raise ValueError(f"weight {path!r} holds {data.dtype}, not numbers")
-    return np.asarray(data[()])
+    return data

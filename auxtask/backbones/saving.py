@@ -34,6 +34,7 @@ from auxtask.backbones.untrusted_file import reading
 from auxtask.backbones.weight_paths import layer_paths, weight_paths
 from auxtask.data.one_line import first_line
 from auxtask.framework import keras, tf
+from auxtask.transfer.freezing import in_inference_mode, set_inference_mode
 from auxtask.transfer.groups import layer_groups, set_groups
 
 WEIGHTS = "weights.safetensors"
@@ -91,6 +92,8 @@ def save_backbone(
         "architecture": architecture,
         "groups": _grouping(model, rebuilt),
         "frozen": [path for path, layer in layer_paths(model).items() if not layer.trainable],
+        # Those that `freeze` froze; a layer that Keras' own `trainable = False` froze still drops out.
+        "in_inference": [path for path, layer in layer_paths(model).items() if _is_still(layer)],
         "preprocessing": preprocessing,
         "provenance": {**(provenance or {}), "versions": _versions()},
         "weights_sha256": hashlib.sha256(content).hexdigest(),
@@ -128,12 +131,18 @@ def load_backbone(folder: str | os.PathLike[str], custom_layers: CustomLayers | 
     with reading(Path(folder) / WEIGHTS, "a safetensors file"):
         _load_weights(model, Path(folder) / WEIGHTS, description.get("weights_sha256"))
     with reading(Path(folder) / DESCRIPTION, "a model's description"):
-        frozen = set(description.get("frozen") or ())
+        frozen, still = (set(description.get(key) or ()) for key in ("frozen", "in_inference"))
         for path, layer in layer_paths(model).items():
             layer._trainable = path not in frozen  # the setter would also reach the layers inside
+            if path in still:
+                set_inference_mode(layer, True)
         if description.get("groups"):
             set_groups(model, description["groups"])
     return model
+
+
+def _is_still(layer: Any) -> bool:
+    return not layer.trainable and in_inference_mode(layer)
 
 
 def _architecture(model: keras.Model, custom: dict[str, Any]) -> tuple[dict[str, Any], keras.Model]:

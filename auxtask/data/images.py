@@ -221,7 +221,7 @@ def _decode(content: bytes, size: int, name: str) -> tuple[np.ndarray, tuple[int
             # A large JPEG is decoded at a half, a quarter or an eighth: never below `size`.
             photo.draft("RGB", (size, size))
             # Telephones store portraits lying down, with a note of which way is up.
-            turned = _UPRIGHT.get(photo.getexif().get(ExifTags.Base.Orientation))
+            turned = _UPRIGHT.get(photo.getexif().get(ExifTags.Base.Orientation, 1))
             upright = _colours(photo if turned is None else photo.transpose(turned))
     except Image.UnidentifiedImageError:
         reason = "is empty" if not content else "holds no photo that can be decoded"

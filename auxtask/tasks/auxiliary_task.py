@@ -251,7 +251,8 @@ class AuxiliaryTask(keras.Model):
         validate_at : sequence of float, optional
             Shares of the budget after which is validated, instead.
         monitor : str, optional
-            The epoch with the best value of this is kept (such as `val_auc`); None: the last one.
+            The epoch with the best value of this is kept (such as `val_auc`, with `validate_at` of those in which is
+            validated); None: the last one. Needs `validation`.
         history : sequence of dict
             Rows of an earlier part of this training, which its rows continue.
         callbacks : iterable of keras.callbacks.Callback
@@ -288,7 +289,7 @@ class AuxiliaryTask(keras.Model):
             validate_every=validate_every,
             measure=None if validation is None else partial(self.measure, validation),
             measure_at=validate_at,
-            monitor=None if validation is None else monitor,
+            monitor=monitor,
             throughput=self.throughput(),
             history=history,
             callbacks=callbacks,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from numbers import Integral
 from typing import Any
@@ -200,12 +201,30 @@ def _check_values(task: AuxiliaryTask, batch: Any, saved: _Weights, seed: int) -
         wrong.append(
             f"batch_loss gives another loss for the same batch under the same seed: {losses[0]:g} and {losses[1]:g}"
         )
-    if _numpy_and_python_state() != drawn:
+    moved = _numpy_and_python_state() != drawn
+    first, again = (_compiled_constants(task, batch, saved, seed) for _ in range(2))
+    saved.restore()
+    if not wrong and (moved or first != again):
         wrong.append(
             "batch_loss draws with NumPy's or Python's random: compiled, as in training, it would draw once and use "
-            "that in every step; draw in `batches`, or by tf.random"
+            "that in every step, and other numbers under the same seed; draw in `batches`, or by tf.random"
         )
     return wrong
+
+
+def _compiled_constants(task: AuxiliaryTask, batch: Any, saved: _Weights, seed: int) -> list[bytes] | None:
+    """Give all numbers that stand in the compiled loss; None where it cannot be, which `_check_training` says better.
+
+    Losses tell less: a dropout layer draws anew each time it is compiled, whatever the seed.
+    """
+    saved.restore()
+    keras.utils.set_random_seed(seed)
+    try:
+        graph = tf.function(partial(task.values_of, training=True)).get_concrete_function(batch).graph.as_graph_def()
+    except Exception:
+        return None
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    return sorted(node.attr["value"].tensor.SerializeToString() for node in nodes if node.op == "Const")
 
 
 def _numpy_and_python_state() -> tuple[Any, ...]:

@@ -82,6 +82,10 @@ class Gan(ImageTask):
             raise ValueError(f"batch_size={batch_size}, penalty={penalty}: must be at least 2 and at least 0")
         if len(encoder.output_shape) != 2:
             raise ValueError(f"{encoder.name} gives {encoder.output_shape}; features [n, d] are needed: pool the maps")
+        if len(encoder.input_shape) != 4 or None in encoder.input_shape[1:]:
+            raise ValueError(
+                f"{encoder.name} takes {encoder.input_shape}: pictures of one size are needed to make such"
+            )
         logs = ("loss", "generator_loss", "penalty", "right", "diversity")
         super().__init__(encoder, augment, batch_size, logs=logs, name=name)
         self.latent, self.penalty = latent, float(penalty)

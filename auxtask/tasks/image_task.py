@@ -61,6 +61,9 @@ class ImageTask(AuxiliaryTask):
 
     def _seen(self, data: np.ndarray) -> str | None:
         """Record pictures as the encoder takes them: whoever reuses it asks about pictures of that size and colour."""
-        height, width, channels = self.encoder.input_shape[1:]
-        whole = (height, width, channels) != data.shape[1:] and height == width and channels in (1, 3)
-        return seen_record(fit_images(data, height, channels) if whole else data)
+        match self.encoder.input_shape[1:]:
+            case (int(side), int(width), 1 | 3 as channels) if (
+                side == width and (side, side, channels) != data.shape[1:]
+            ):
+                return seen_record(fit_images(data, side, channels))
+        return seen_record(data)

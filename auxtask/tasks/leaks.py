@@ -39,7 +39,10 @@ def leaked_targets(batches: Sequence[Any]) -> list[str]:
     for name, target in _joined([batch[1:] for batch in batches]).items():
         places = [*_copies(inputs, target), *_looked_up([batch[0] for batch in batches], target)]
         if places:
-            found.append(f"the target {_place(name, 1)} leaks into the input: {places[0]} tells it")
+            found.append(
+                f"the target {_place(name, 1)} leaks into the input: {places[0]} tells it (where giving the input back "
+                "is the task, make the target in batch_loss)"
+            )
     return found
 
 

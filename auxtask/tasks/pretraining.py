@@ -123,14 +123,15 @@ class Validation(keras.callbacks.Callback):
 
 
 class _KeepBest(BestWeights):
-    """`BestWeights` that stands back once the guard has stopped: nothing was measured then."""
+    """`BestWeights` that stands back where nothing was measured: the guard has stopped, or it was not yet time."""
 
     def __init__(self, monitor: str, guard: NanGuard) -> None:
         super().__init__(monitor)
         self.guard = guard
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.guard.problem is None:
+        measured = self.monitor in (logs or {}) or any(name.startswith("val_") for name in logs or {})
+        if self.guard.problem is None and measured:
             super().on_epoch_end(epoch, logs)
 
 
@@ -209,6 +210,14 @@ def fit_to_budget(
         raise ValueError(f"validate_every must be at least 1, not {validate_every}")
     if not weight_decay >= 0:
         raise ValueError(f"weight_decay must be at least 0, not {weight_decay}")
+    if clip is not None and not clip > 0:
+        raise ValueError(f"clip must be above 0, not {clip}")
+    if measure_at is not None and not (len(measure_at) and all(0 < share <= 1 for share in measure_at)):
+        raise ValueError(f"validate_at={tuple(measure_at)}: shares of the budget, above 0 and at most 1")
+    if validate_every is not None and measure_at is not None:
+        raise ValueError("validate_every= counts passes, validate_at= names shares of the budget: give one of them")
+    if monitor is not None and measure is None:
+        raise ValueError(f"monitor={monitor!r} needs validation data, which there are none of")
     passes = validate_every or math.ceil(100 / num_batches)
     limit = Budget(in_steps(budget, num_batches, throughput.tokens_per_step if throughput else None))
     steps = passes * num_batches if measure_at is None else run_of_steps(limit.spec, measure_at)

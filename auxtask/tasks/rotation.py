@@ -27,7 +27,7 @@ class Rotation(ImageTask):
     Raises
     ------
     ValueError
-        The encoder takes pictures that are not square.
+        The encoder takes pictures that are not square, or does not give features [n, d].
 
     Examples
     --------
@@ -42,6 +42,8 @@ class Rotation(ImageTask):
         seed: int = 0,
         name: str | None = None,
     ) -> None:
+        if len(encoder.output_shape) != 2:
+            raise ValueError(f"{encoder.name} gives {encoder.output_shape}; features [n, d] are needed: pool the maps")
         super().__init__(encoder, augment, batch_size, logs=("loss", "accuracy"), name=name)
         height, width = encoder.input_shape[1:3]
         if height != width:

@@ -177,7 +177,7 @@ class SameIdentity(EncodedOnce):
             warmup,
             ema,
             validate_every=validate_every,
-            monitor=monitor,
+            monitor=None if validation is None else monitor,
             callbacks=callbacks,
             seed=seed,
             verbose=verbose,

@@ -200,7 +200,7 @@ class SamePair(AuxiliaryTask):
             warmup,
             ema,
             validate_every=validate_every,
-            monitor=monitor,
+            monitor=None if validation is None else monitor,
             callbacks=callbacks,
             seed=seed,
             verbose=verbose,

@@ -85,12 +85,13 @@ def fine_tune(
     Raises
     ------
     ValueError
-        For bad arguments before anything is trained; if the loss becomes NaN; if the ledger finds
-        that a frozen weight moved.
+        For bad arguments before anything is trained (labels in arrays; those of a dataset are not
+        looked at); if the loss becomes NaN; if the ledger finds that a frozen weight moved.
     """
     plan = _as_plan(plan, model)
-    _check_phases(plan, model)
+    _check_phases(plan, model, validation_data is not None)
     labels = train[1] if isinstance(train, tuple) and len(train) > 1 else None
+    judged = validation_data[1] if isinstance(validation_data, tuple) and len(validation_data) > 1 else None
     train = _finite(as_dataset(train, batch_size, shuffle=True, seed=seed))
     if validation_data is not None:
         validation_data = as_dataset(validation_data, batch_size)
@@ -101,7 +102,8 @@ def fine_tune(
             metrics = ["accuracy" if loss is not None else _accuracy_of(model, _loss_of(model, train))]
         if loss is None:
             loss = _loss_of(model, train)
-            check_labels(labels, model.outputs[0].shape, loss)
+            for known in (labels, judged):
+                check_labels(known, model.outputs[0].shape, loss)
         rates = GroupRates(_fresh(optimizer))
         tf.random.set_seed(seed)
         _forget_counts(metrics)
@@ -213,10 +215,8 @@ def _renamed(phase: Phase, name: str) -> Phase:
     return phase if phase.name == name else dataclasses.replace(phase, name=name)
 
 
-def _check_phases(plan: Plan, model: Any) -> None:
-    """Unknown groups and phases with nothing to train are found before the first epoch, not after
-    it.
-    """
+def _check_phases(plan: Plan, model: Any, validated: bool) -> None:
+    """Unknown groups, phases with nothing to train, and what nothing measures are found before the first epoch."""
     groups = layer_groups(model)
     by_group = group_variables(model)
     for phase in plan.phases:
@@ -228,6 +228,8 @@ def _check_phases(plan: Plan, model: Any) -> None:
                 f"phase {phase.name!r} freezes every group that has weights "
                 f"({', '.join(frozen)}); add a head, or set frozen_upto lower"
             )
+        if phase.monitor and phase.monitor.startswith("val_") and not validated:
+            raise ValueError(f"phase {phase.name!r} monitors {phase.monitor!r}, which needs validation_data")
 
 
 def _finite(dataset: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -222,4 +224,28 @@ def test_weights_that_point_at_other_files_are_refused(kind: str, save_as: Any, 
             layout[:] = h5py.VirtualSource(str(secret), "kernel", (4, 3))
             group.create_virtual_dataset("kernel:0", layout)
     with pytest.raises(ValueError, match="outside"):
+        saved.load()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_small_file_that_claims_to_be_a_terabyte_is_refused_before_it_is_read(form: str, save_as: Any) -> None:
+    saved = save_as(form)
+
+    def claim(file: h5py.File) -> None:
+        places: list[str] = []
+        file.visititems(lambda name, item: places.append(name) if isinstance(item, h5py.Dataset) else None)
+        place = next(name for name in places if file[name].ndim == 2)
+        del file[place]
+        file.create_dataset(place, (10**6, 10**6), "f4", chunks=(1000, 1000), compression="gzip")
+
+    if form == "h5":
+        with h5py.File(saved.path, "r+") as file:
+            claim(file)
+    else:
+        with zipfile.ZipFile(saved.path) as archive:
+            content = io.BytesIO(archive.read("model.weights.h5"))
+        with h5py.File(content, "r+") as file:
+            claim(file)
+        saved.edit_archive({"model.weights.h5": content.getvalue()})
+    with pytest.raises(ValueError, match="shape|numbers, the largest weight"):
         saved.load()

@@ -15,6 +15,7 @@ from auxtask.backbones.conv import residual_backbone
 from auxtask.backbones.saving import load_backbone, read_description, save_backbone
 from auxtask.backbones.weight_paths import weight_paths
 from auxtask.framework import keras, tf
+from auxtask.transfer.freezing import freeze, unfreeze
 from auxtask.transfer.groups import layer_groups, set_groups
 
 layers = keras.layers
@@ -148,6 +149,21 @@ def test_groups_that_the_caller_named_come_back(tmp_path: Path) -> None:
     set_groups(model, {"low": ["d", "inner/d"], "top": [model.layers[-1].name]})
     save_backbone(model, tmp_path / "saved")
     assert layer_groups(load_backbone(tmp_path / "saved")).names == ("low", "top")
+
+
+def test_a_frozen_model_is_as_still_after_loading_as_before(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+    model = keras.Sequential([layers.Dense(8, input_shape=(4,)), layers.Dropout(0.5), layers.Dense(2)])
+    save_backbone(freeze(model), tmp_path / "frozen")
+    loaded = load_backbone(tmp_path / "frozen")
+    np.testing.assert_array_equal(loaded(x, training=True), loaded(x, training=False))
+    unfreeze(loaded)
+    assert (loaded(x, training=True).numpy() != loaded(x, training=False).numpy()).any()
+    by_keras = keras.Sequential([layers.Dense(8, input_shape=(4,)), layers.Dropout(0.5), layers.Dense(2)])
+    by_keras.trainable = False
+    save_backbone(by_keras, tmp_path / "by_keras")
+    loaded = load_backbone(tmp_path / "by_keras")
+    assert (loaded(x, training=True).numpy() != loaded(x, training=False).numpy()).any()
 
 
 def test_what_is_frozen_stays_frozen_and_nothing_else(tmp_path: Path) -> None:

@@ -125,6 +125,10 @@ def test_what_is_shown_is_what_training_sees() -> None:
             "no feature maps|weights behind",
         ),
         (lambda: Autoencoder(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])), "only from pictures"),
+        (
+            lambda: Autoencoder(keras.Sequential([keras.Input((None, None, 1)), keras.layers.GlobalMaxPooling2D()])),
+            "pictures of one size",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(make, said: str) -> None:

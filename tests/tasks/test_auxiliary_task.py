@@ -88,6 +88,35 @@ def test_the_best_epoch_is_kept_if_asked_for() -> None:
     assert abs(slope_of(task) - 1.0) == pytest.approx(best, abs=1e-6)
 
 
+def test_of_a_few_validations_the_best_is_kept() -> None:
+    task = Slope()
+    task.pretrain(X, X, budget="40steps", learning_rate=0.2, validate_at=(0.25, 1.0), monitor="val_loss")
+    measured = [row["val_loss"] for row in task.pretraining.history if "val_loss" in row]
+    assert len(measured) == 2
+    assert task.measure(X).metrics()["loss"] == pytest.approx(min(measured), rel=1e-5)
+    with pytest.raises(ValueError, match="val_nonsense"):
+        Slope().pretrain(X, X, budget="40steps", validate_at=(0.25, 1.0), monitor="val_nonsense")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"clip": 0.0}, "clip must be above 0, not 0.0"),
+        ({"clip": -1.0}, "clip"),
+        ({"validate_at": (0.5, 1.5)}, "above 0 and at most 1"),
+        ({"validate_at": (0.0,)}, "above 0 and at most 1"),
+        ({"validate_at": ()}, "above 0 and at most 1"),
+        ({"validate_at": (0.5,), "validate_every": 2}, "give one of them"),
+        ({"validation": None, "monitor": "val_loss"}, "monitor='val_loss' needs validation data"),
+    ],
+)
+def test_settings_that_would_be_ignored_are_refused_before_training(settings: dict[str, Any], said: str) -> None:
+    task = Slope()
+    with pytest.raises(ValueError, match=said):
+        task.pretrain(X, **{"validation": X, "budget": "20steps"} | settings)
+    assert slope_of(task) == 0
+
+
 def test_a_loss_that_is_not_finite_stops_and_leaves_good_weights() -> None:
     task = Poisoned()
     with pytest.raises(ValueError, match="NaN|infinite|finite"):

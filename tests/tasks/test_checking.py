@@ -61,6 +61,14 @@ class OtherLoss(Turned):
         return super().batch_loss(batch, training) * (1 + np.random.default_rng().uniform())
 
 
+class OwnGenerator(Turned):
+    """NumPy again, but neither its global generator nor where the loss is only judged."""
+
+    def batch_loss(self, batch, training):
+        self.random = getattr(self, "random", None) or np.random.default_rng()
+        return super().batch_loss(batch, training) * (1 + self.random.uniform() if training else 1)
+
+
 class Shapeless(Turned):
     @property
     def kept(self):
@@ -140,6 +148,7 @@ FAULTS = {
     AnswerInACorner: r"the target batch\[1\] leaks into the input: batch\[0\]\[:, 0, 11, 0\] tells it",
     NoInput: "the loss ignores its input",
     OtherBatches: "other batches under the same seed",
+    OwnGenerator: "other numbers under the same seed",
     OtherLoss: "another loss for the same batch under the same seed",
     Shapeless: "the part that is kept has no layer groups",
     LastBatchIsSmaller: r"shapes change between batches: batch\[0\] is float32 \(64, 12, 12, 1\) at first and float32 "

@@ -130,3 +130,6 @@ def test_settings_out_of_range_are_refused(settings, message) -> None:
         at.Gan(encoder, **settings)
     with pytest.raises(ValueError, match="pool the maps"):
         at.Gan(at.reuse(gan().encoder, upto="block1"))
+    anything = at.keras.Sequential([at.keras.Input((None, None, 1)), at.keras.layers.GlobalAveragePooling2D()])
+    with pytest.raises(ValueError, match="pictures of one size"):
+        at.Gan(anything)

@@ -8,6 +8,7 @@ import pytest
 from auxtask.backbones.small_nets import conv_backbone
 from auxtask.framework import tf
 from auxtask.tasks.rotation import Rotation
+from auxtask.transfer.cloning import reuse
 from tests.tasks.small_tasks import pictures, small_conv
 
 
@@ -48,3 +49,8 @@ def test_it_learns_to_tell_pictures_that_are_brighter_at_the_top() -> None:
 def test_pictures_that_are_not_square_are_refused() -> None:
     with pytest.raises(ValueError, match="12 x 16 cannot be turned"):
         Rotation(conv_backbone((12, 16, 1), (4, 4)))
+
+
+def test_feature_maps_are_refused_before_they_fail_in_training() -> None:
+    with pytest.raises(ValueError, match="pool the maps"):
+        Rotation(reuse(small_conv(), upto="block1"))

@@ -42,3 +42,27 @@ def test_training_matches_more_views_than_chance() -> None:
 def test_a_temperature_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="temperature"):
         at.SimClr(at.conv_backbone((8, 8, 1), stages=(8,)), temperature=0.0)
+
+
+def test_the_same_seed_gives_the_same_backbone_though_layers_wait_for_their_input() -> None:
+    """A first look at the batches, which builds them, must not change the batches trained on."""
+    made = []
+    for _ in range(4):
+        simclr = at.SimClr(at.conv_backbone((8, 8, 1), (4, 4), dropout=0.0, seed=0), at.Crops(), seed=0)
+        simclr.pretrain(IMAGES[:64], budget="3steps", learning_rate=1e-2, seed=0)
+        made.append(simclr.pretraining.history[-1]["loss"])
+    assert made == [made[0]] * 4
+
+
+@pytest.mark.parametrize("shape", [(64,), (8, 8), (None, None, 1)])
+def test_pictures_are_recorded_for_encoders_that_take_something_else(shape: tuple) -> None:
+    class Flat(at.ImageTask):
+        def batch_loss(self, batch, training):
+            taken = tf.reshape(batch, (-1, *(8 if side is None else side for side in shape)))
+            return tf.reduce_mean(tf.square(self.encoder(taken, training=training) - 1.0))
+
+    layer = at.keras.layers.GlobalAveragePooling2D() if len(shape) == 3 else at.keras.layers.Flatten()
+    encoder = at.keras.Sequential([at.keras.Input(shape), layer, at.keras.layers.Dense(2)])
+    task = Flat(encoder, batch_size=16)
+    task.pretrain(IMAGES[:32], budget="2steps")
+    assert task.pretraining.provenance["data"]["num_images"] == 32

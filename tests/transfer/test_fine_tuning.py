@@ -53,6 +53,17 @@ def test_the_probe_plan_leaves_the_backbone_bit_identical_and_trains_the_head():
     assert [row["changed"] for row in result.ledger.rows] == [False, False, True]
 
 
+def test_labels_that_nothing_fits_and_a_monitor_of_nothing_are_refused_before_training():
+    model = model_of()
+    before = [weight.numpy() for weight in model.weights]
+    with pytest.raises(ValueError, match="labels run from 0 to 5"):
+        fine_tune(model, (X, Y), (X[:3], np.array([0, 1, 5])))
+    watched = [Phase(1, frozen_upto="backbone"), Phase(1, patience=2, monitor="val_accuracy", name="all")]
+    with pytest.raises(ValueError, match="phase 'all' monitors 'val_accuracy', which needs validation_data"):
+        fine_tune(model, (X, Y), plan=watched)
+    assert same([weight.numpy() for weight in model.weights], before)
+
+
 @pytest.mark.parametrize("plan", PLAN_NAMES)
 def test_each_plan_gives_one_row_per_epoch_and_ledger_rows_per_phase(plan):
     made = getattr(Plan, plan)(epochs=4) if plan != "gradual" else Plan.gradual(4, num_groups=2)
