@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -409,25 +410,33 @@ def explain(run: at.Run, files: dict[Task, Path], drawn: at.Examples) -> None:
 def show_time_saved(
     run: at.Run, task: Task, files: list[Path], comparison: at.Comparison, results: Any, budget: int
 ) -> None:
-    """Watch the arms that train on the test images, which chooses nothing: how soon are they as good as scratch?"""
+    """Watch the arms on test images, which chooses nothing: how soon are they as good as scratch?"""
     if "scratch" not in comparison.arms:
         return
+    few = task.test.take(np.arange(min(1000, len(task.test))))
     curves: dict[str, list[at.Curve]] = {}
-    for name in [name for name in make_plans(task.settings, 1) if name in comparison.arms]:
+    for name in comparison.arms:
         for draw in range(1 if task.quick else min(2, comparison.draws)):
 
-            def watched(name: str = name, draw: int = draw) -> dict[str, np.ndarray]:
-                watch = at.LearningCurve(task.images[task.test.items[:1000]], task.test.labels[:1000])
-                train = task.pool.take(comparison.drawn(budget, draw))
-                network_arms(task, files[draw % len(files)], callbacks=[watch])[name](
-                    train, task.test.items[:1], run.seed + draw
-                )
-                return {"accuracy": watch.curve().accuracy, "seconds": watch.curve().seconds}
+            def watched(name: str = name, draw: int = draw) -> dict[str, Any]:
+                file, seed = files[draw % len(files)], run.seed + draw
+                watch = at.LearningCurve(task.images[few.items], few.labels)
+                arms = linear_arms(task, file, seed) | network_arms(task, file, callbacks=[watch])
+                began = time.perf_counter()
+                found = arms[name](task.pool.take(comparison.drawn(budget, draw)), few.items, seed)
+                if len(watch.curve().accuracy):
+                    return vars(watch.curve())
+                right, seconds = found.scores.argmax(1) == few.labels, time.perf_counter() - began
+                return {"accuracy": [right.mean()], "seconds": [seconds], "first": 0}  # features of all images too
 
-            curves.setdefault(name, []).append(at.Curve(**run.cell(f"curve-{name}-{budget}-draw{draw}", watched)))
+            kept = run.cell(f"watched-{name}-{budget}-draw{draw}", watched)
+            curves.setdefault(name, []).append(at.Curve(kept["accuracy"], kept["seconds"], int(kept["first"])))
     run.figure("time saved", at.plot_time_saved(curves, title=f"{task.name}, {budget} labels"))
     said = "; ".join(each.sentence() for each in at.time_to_reach(curves))
-    run.note(f"until as good as scratch at its best, once there is a Model A ({budget} labels): {said}")
+    run.note(
+        f"until as good as scratch at its best, once there is a Model A ({budget} labels; a probe's seconds count the "
+        f"features of all images): {said}"
+    )
     # Features are made in a network's first draw and then used again: the mean would hardly count them.
     seconds = {
         arm: max(each for n in results.budgets for each in results.row(arm, n, "seconds")["values"])

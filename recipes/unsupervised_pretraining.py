@@ -345,8 +345,9 @@ def pretrained(
 def learn(run: at.Run, task: Any, data: at.ImageData, length: str, rate: float, label: str) -> tuple[at.Model, float]:
     """Pretrain on all training pictures, without their labels; give the backbone, and the seconds that took."""
     everything = np.concatenate([data.train.images, data.unlabelled])
-    # Of many pictures a few are watched only, drawn since folders are read class by class; of few, none can be spared.
-    order, few = np.random.default_rng(run.seed).permutation(len(everything)), 500 if len(everything) > 5000 else 0
+    # A few pictures are watched only, drawn since folders are read class by class; of a hundred, none can be spared.
+    order = np.random.default_rng(run.seed).permutation(len(everything))
+    few = min(500, len(everything) // 20) if len(everything) >= 200 else 0
     seen, watched = everything[order[few:]], everything[order[:few]] if few else None
     began = time.perf_counter()
     backbone = task.pretrain(

@@ -140,7 +140,7 @@ def test_of_pictures_read_class_by_class_every_class_is_seen_and_watched() -> No
 
     own["learn"](Bare(), Task(), at.ImageData("mine", part, part.take(np.arange(2)), images[:0]), "1steps", 1e-3, "")
     seen, watched = (np.bincount(each[:, 0, 0, 0], minlength=4) for each in given)
-    assert watched.sum() == 500 and watched.min() > 80 and (seen + watched == 1500).all()
+    assert watched.sum() == 300 and watched.min() > 45 and (seen + watched == 1500).all()
 
 
 def test_pictures_without_labels_come_as_they_are_and_not_as_evenly_as_those_with() -> None:
@@ -168,9 +168,10 @@ def test_a_backbone_carries_which_pictures_it_has_seen(tmp_path: Path) -> None:
         config, run, "rotation", kind, data, own["make_target"](config, run, data, kind)
     )
     at.save_backbone(backbone, tmp_path / "backbone", record)
-    assert at.pictures_seen(tmp_path / "backbone", data.train.images).all()
+    seen = at.pictures_seen(tmp_path / "backbone", data.train.images)
+    assert (~seen).sum() == len(seen) // 20  # those that are watched only
     assert not at.pictures_seen(tmp_path / "backbone", data.test.images).any()
-    assert at.pictures_seen(tmp_path / "pretrained" / "rotation", data.train.images).all()
+    assert (at.pictures_seen(tmp_path / "pretrained" / "rotation", data.train.images) == seen).all()
 
 
 def test_rates_are_searched_where_methods_are_compared() -> None:

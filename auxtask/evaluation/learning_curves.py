@@ -32,10 +32,14 @@ def model_accuracy(model: keras.Model, images: np.ndarray, labels: np.ndarray) -
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Accuracy after each epoch, float [num_epochs], and the seconds of training until then."""
+    """Accuracy after each epoch, float [num_epochs], and the seconds of training until then.
+
+    `first` is the epoch that the first accuracy is from: 0 of what is fitted at once, on frozen features.
+    """
 
     accuracy: np.ndarray
     seconds: np.ndarray
+    first: int = 1
 
 
 class LearningCurve(keras.callbacks.Callback):
@@ -127,7 +131,11 @@ def time_to_reach(curves: Mapping[str, Sequence[Curve]], baseline: str = "scratc
         if len(own) != len(targets):
             raise ValueError(f"{arm} has {len(own)} curves, {baseline} {len(targets)}")
         pairs = [(curve, curve.accuracy >= target) for curve, target in zip(own, targets, strict=True)]
-        when = [(reached.argmax() + 1, curve.seconds[reached.argmax()]) for curve, reached in pairs if reached.any()]
+        when = [
+            (reached.argmax() + curve.first, curve.seconds[reached.argmax()])
+            for curve, reached in pairs
+            if reached.any()
+        ]
         mean = tuple(map(float, np.mean(when, axis=0))) if when else (None, None)
         found.append(TimeToReach(arm, len(own), len(when), *mean))
     return found

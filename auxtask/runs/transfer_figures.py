@@ -176,7 +176,7 @@ def plot_time_saved(curves: Mapping[str, Sequence[Curve]], baseline: str = "scra
         for (arm, own), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
             accuracy = 100 * np.mean([curve.accuracy for curve in own], axis=0)
             seconds = np.mean([curve.seconds for curve in own], axis=0)
-            x = np.arange(1, len(accuracy) + 1) if what == "epochs" else seconds
+            x = own[0].first + np.arange(len(accuracy)) if what == "epochs" else seconds
             axes.plot(x, accuracy, color=colour, label=arm, marker=".")
         axes.axhline(best, color="black", linestyle="--", linewidth=0.9)
         axes.set_xlabel(what)

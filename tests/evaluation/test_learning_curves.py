@@ -43,6 +43,12 @@ def test_time_to_reach_counts_epochs_and_seconds_to_the_baselines_best() -> None
     assert poor.sentence() == "poor: never"
 
 
+def test_what_is_fitted_at_once_needs_no_epoch() -> None:
+    probe = Curve(np.array([0.85]), np.array([0.5]), first=0)
+    found = time_to_reach({"scratch": [curve(0.5, 0.8)], "probe": [probe]})[1]
+    assert (found.epochs, found.seconds) == (0.0, 0.5)
+
+
 def test_curves_that_cannot_be_compared_are_refused() -> None:
     with pytest.raises(ValueError, match="no curve of 'scratch'"):
         time_to_reach({"tuned": [curve(0.5)]})

@@ -68,11 +68,13 @@ def test_time_is_drawn_in_epochs_and_seconds_with_the_baselines_best() -> None:
     curves = {
         "scratch": [Curve(np.array([0.5, 0.7]), np.array([2.0, 4.0]))],
         "tuned": [Curve(np.array([0.8, 0.9]), np.array([1.0, 2.0]))],
+        "probe": [Curve(np.array([0.6]), np.array([0.5]), first=0)],
     }
     epochs, seconds = figures.plot_time_saved(curves).axes
     np.testing.assert_allclose(epochs.lines[1].get_xydata(), [[1, 80], [2, 90]])
     np.testing.assert_allclose(seconds.lines[1].get_xydata(), [[1, 80], [2, 90]])
-    assert epochs.lines[2].get_ydata()[0] == pytest.approx(70)
+    np.testing.assert_allclose(epochs.lines[2].get_xydata(), [[0, 60]])
+    assert epochs.lines[3].get_ydata()[0] == pytest.approx(70)
 
 
 @pytest.mark.parametrize(
