@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DESCRIPTION = "description.json"  # what marks a folder as one of ours
+PARTIAL_SUFFIX = ".partial"
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def atomic_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(folder))
     replaces = _check_target(target, os.fspath(folder))
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.parent / f".{target.name}.{uuid.uuid4().hex[:12]}.partial"
+    partial = target.parent / f".{target.name}.{uuid.uuid4().hex[:12]}{PARTIAL_SUFFIX}"
     try:
         partial.mkdir()
         yield partial

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from auxtask.backbones.atomic_folder import PARTIAL_SUFFIX
+
 if TYPE_CHECKING:
     import numpy as np
 
 TEMPORARY_PREFIX = ".unfinished-"
-PARTIAL_SUFFIX = ".partial"  # of the folders of `auxtask.backbones.atomic_folder`
 
 
 def _temporary(path: Path) -> Path:

@@ -201,10 +201,12 @@ def _check_values(task: AuxiliaryTask, batch: Any, saved: _Weights, seed: int) -
         wrong.append(
             f"batch_loss gives another loss for the same batch under the same seed: {losses[0]:g} and {losses[1]:g}"
         )
+    if wrong:
+        return wrong
     moved = _numpy_and_python_state() != drawn
     first, again = (_compiled_constants(task, batch, saved, seed) for _ in range(2))
     saved.restore()
-    if not wrong and (moved or first != again):
+    if moved or first != again:
         wrong.append(
             "batch_loss draws with NumPy's or Python's random: compiled, as in training, it would draw once and use "
             "that in every step, and other numbers under the same seed; draw in `batches`, or by tf.random"

@@ -10,7 +10,7 @@ import numpy as np
 from auxtask.backbones.image_generator import image_generator
 from auxtask.data.image_batches import with_seeds
 from auxtask.framework import keras, tf
-from auxtask.tasks.image_task import ImageTask
+from auxtask.tasks.image_task import ImageTask, refuse_maps
 
 _BATCH = 500
 _JUDGED = 256
@@ -80,8 +80,7 @@ class Gan(ImageTask):
     ) -> None:
         if batch_size < 2 or not penalty >= 0:
             raise ValueError(f"batch_size={batch_size}, penalty={penalty}: must be at least 2 and at least 0")
-        if len(encoder.output_shape) != 2:
-            raise ValueError(f"{encoder.name} gives {encoder.output_shape}; features [n, d] are needed: pool the maps")
+        refuse_maps(encoder)
         if len(encoder.input_shape) != 4 or None in encoder.input_shape[1:]:
             raise ValueError(
                 f"{encoder.name} takes {encoder.input_shape}: pictures of one size are needed to make such"

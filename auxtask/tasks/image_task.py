@@ -67,3 +67,9 @@ class ImageTask(AuxiliaryTask):
             ):
                 return seen_record(fit_images(data, side, channels))
         return seen_record(data)
+
+
+def refuse_maps(encoder: keras.Model) -> None:
+    """Refuse an encoder that does not give features [n, d]."""
+    if len(encoder.output_shape) != 2:
+        raise ValueError(f"{encoder.name} gives {encoder.output_shape}; features [n, d] are needed: pool the maps")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from auxtask.framework import keras, tf
-from auxtask.tasks.image_task import ImageTask
+from auxtask.tasks.image_task import ImageTask, refuse_maps
 
 
 class Rotation(ImageTask):
@@ -42,8 +42,7 @@ class Rotation(ImageTask):
         seed: int = 0,
         name: str | None = None,
     ) -> None:
-        if len(encoder.output_shape) != 2:
-            raise ValueError(f"{encoder.name} gives {encoder.output_shape}; features [n, d] are needed: pool the maps")
+        refuse_maps(encoder)
         super().__init__(encoder, augment, batch_size, logs=("loss", "accuracy"), name=name)
         height, width = encoder.input_shape[1:3]
         if height != width:

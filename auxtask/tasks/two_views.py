@@ -11,7 +11,7 @@ from auxtask.backbones.seeds import seed_stream
 from auxtask.data.crops import Crops
 from auxtask.framework import keras, tf
 from auxtask.tasks.encoded_once import EncodedOnce
-from auxtask.tasks.image_task import ImageTask
+from auxtask.tasks.image_task import ImageTask, refuse_maps
 
 layers = keras.layers
 
@@ -55,8 +55,7 @@ class TwoViews(EncodedOnce, ImageTask):
     ) -> None:
         if batch_size < 2:
             raise ValueError(f"batch_size={batch_size}: views are told from those of other pictures: at least 2")
-        if len(encoder.output_shape) != 2:
-            raise ValueError(f"{encoder.name} gives {encoder.output_shape}; features [n, d] are needed: pool the maps")
+        refuse_maps(encoder)
         super().__init__(encoder, Crops() if augment is None else augment, batch_size, views=2, name=name)
         self.head = projection_head(encoder.output_shape[-1], widths, seed)
         self.set_objective(loss, also=logs)
