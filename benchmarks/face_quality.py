@@ -4,8 +4,8 @@
     auxtask bench face_quality candidates=margin3 --data-root DIR    # one of them
 
 The people of Labeled Faces in the Wild with 10 to 19 photos stand in for the targets; those with fewer are
-pretrained on, those with 20 and more (the targets) are not read at all. Each candidate is pretrained for the same
-number of steps. Then `scratch` and `probe_then_tune` are searched over lengths and rates on the first candidate.
+pretrained on, those with 20 and more (the targets) are left out. Each candidate is pretrained on the same number of
+photos. Then `scratch` is searched over lengths and rates, and `probe_then_tune` over rates, on the first candidate.
 Rows carry the candidate as `variant`; what won is written into recipes/face_recognition.py.
 """
 

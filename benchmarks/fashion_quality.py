@@ -1,6 +1,6 @@
 """Choose the settings of recipes/fashion_transfer.py, on other pairs and without a test image.
 
-    auxtask bench fashion_quality --data-root DIR                 # both networks, three pairs: an hour
+    auxtask bench fashion_quality --data-root DIR                 # both networks, three pairs: hours
     auxtask bench fashion_quality network=conv pairs=coat,pullover --data-root DIR
 
 For each pair, Model A learns the other eight classes. Of the pair's own training images half are held out, and stand

@@ -1,4 +1,4 @@
-"""Choose the settings of recipes/text_classification.py, on training texts alone: no test text is read.
+"""Choose the settings of recipes/text_classification.py, on training texts alone: no test text is used.
 
     auxtask bench text_quality --data-root DIR                               # AG News, then IMDB, MiniLM as it is
     auxtask bench text_quality dataset=imdb source=RUN --data-root DIR       # on the model that a run adapted

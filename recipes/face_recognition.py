@@ -10,7 +10,8 @@ Target task: name the people you care about, from 1 to 10 photos of each.
     auxtask run face_recognition dataset=folder targets=MY_PEOPLE source=runs/face_recognition/EARLIER
 
 A folder holds one folder of photos per person. The run folder keeps `backbone/` (the pretrained network) and
-`model/`, which names people: `at.load("RUN/model").predict(["photo.jpg"])`. README has the figures to expect.
+`model/`, which names people: `at.load("RUN/model").predict(["photo.jpg"])`. README has the figures to expect
+of both data sets.
 """
 
 from __future__ import annotations
@@ -72,7 +73,11 @@ class Config:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is used for a kind of photo, chosen on people who are no targets (benchmarks/face_quality.py)."""
+    """What is used for a kind of photo.
+
+    Network, batches and crops of PHOTOS were chosen on people who are no targets (benchmarks/face_quality.py); lengths,
+    rates and all of DRAWN are guesses.
+    """
 
     size: int  # photos are kept at this side, in pixels
     network: dict[str, Any]

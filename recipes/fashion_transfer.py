@@ -41,7 +41,7 @@ class Config:
 
     dataset: str = at.option(
         "auto",
-        "the images; auto: Fashion-MNIST if its files are found, else digits",
+        "the images; auto: Fashion-MNIST if its files are found, else digits; fashion_mnist: else downloaded",
         choices=("auto", "fashion_mnist", "digits"),
     )
     network: str = at.option("conv", "convolutional, or fully connected", choices=("conv", "dense"))
@@ -137,8 +137,8 @@ def main(config: Config, run: at.Run) -> None:
     pairs, budgets = pairs_of(config, data), budgets_of(config, data)
     searched = "other pairs" if not {*map(frozenset, pairs)} & SEARCHED else "three pairs, these among them"
     run.note(
-        f"Model B's rates, length and penalty come from a search on training images of {searched}, with no test image "
-        "(benchmarks/fashion_quality.py); Model A's settings are guesses"
+        f"Model B's rates, batches and penalty come from a search on training images of {searched}, with no test image "
+        "(benchmarks/fashion_quality.py; kept is conv on coat and pullover); Model A's settings are guesses"
         if data.name == "fashion_mnist"
         else f"settings for {data.name} are guesses: no search has chosen them"
     )

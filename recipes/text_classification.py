@@ -91,7 +91,7 @@ class Config:
     full_test: int = at.option(
         10_000, "frozen arms are scored on all test texts too, if there are at most so many (IMDB has 25,000: minutes)"
     )
-    max_length: int = at.option(256, "tokens per text; what is beyond is cut off", at_least=8)
+    max_length: int = at.option(256, "tokens read of each text (see keep=); networks are trained on 128", at_least=8)
     keep: Literal["head", "head_tail"] = at.option(
         "head_tail", "of longer texts: their beginning, or a quarter from there and the rest from the end"
     )

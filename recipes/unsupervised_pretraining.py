@@ -104,7 +104,7 @@ class Config:
     method: tuple[str, ...] = at.option(("simclr",), "one or more methods, or all", choices=("all", *METHODS))
     dataset: str = at.option(
         "auto",
-        "the pictures; auto: Fashion-MNIST if its files are found, else digits; lfw: photos of faces",
+        "pictures; auto: Fashion-MNIST if its files are found, else digits; fashion_mnist: else downloaded; lfw: faces",
         choices=("auto", "fashion_mnist", "digits", "lfw", "folder"),
     )
     path: str = at.option("", "a sub-folder per class, and perhaps unlabelled/", only=OF_A_FOLDER)

@@ -1,8 +1,13 @@
 """What every test gets: real data only where AUXTASK_DATA names them, and no run folder in the checkout."""
 
 import os
+
+# Read when `datasets` and `huggingface_hub` are imported: no test may ask the real hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -20,6 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("data"):
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def own_numbers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a module's RANDOM begin anew in each test: none sees other numbers because others ran before it."""
+    if hasattr(request.module, "RANDOM"):
+        monkeypatch.setattr(request.module, "RANDOM", np.random.default_rng(1))
 
 
 @pytest.fixture

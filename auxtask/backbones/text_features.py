@@ -41,6 +41,11 @@ def text_features(
     -------
     dict of group name to float32 [num_texts, d]
         From the input to the output; groups whose output is not one vector per token are left out.
+
+    Raises
+    ------
+    ValueError
+        The backbone is no language model, or a text is longer than it takes.
     """
     names, model = _pooled_groups(backbone, pooling)
     return dict(zip(names, _in_batches(model, texts, tokens_per_batch, progress), strict=True))
@@ -134,7 +139,8 @@ def embed_texts(
 ) -> np.ndarray:
     """Run a network that puts out one vector per text (see `pooled`) over texts sorted by length: float32 [n, d].
 
-    `run` is what `traced` made of the network, where it is used again and again; None traces it anew.
+    `run` is what `traced` made of the network, where it is used again and again; None traces it anew. ValueError for
+    texts longer than the network takes.
     """
     (rows,) = _in_batches(network, texts, tokens_per_batch, None, run)
     return rows

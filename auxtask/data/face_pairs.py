@@ -29,7 +29,7 @@ _VIEW1 = {"train": "pairsDevTrain.txt", "test": "pairsDevTest.txt"}
 class FacePairs:
     """Labelled pairs of photos. Immutable; parts of it share one photo cache.
 
-    Made by `from_csv` or `lfw_view1`.
+    Made by `from_csv`, `from_faces` or `lfw_view1`.
 
     Attributes
     ----------
@@ -135,6 +135,8 @@ class FacePairs:
             first, one, second, other = (*fields[:2], *([fields[0]] + fields[2:])[-2:])
             both = []
             for name, index in ((first, one), (second, other)):
+                if not index.isdecimal():
+                    raise ValueError(f"{place}: expected the number of a photo of {name}, found {index!r}")
                 file = folder / name / f"{name}_{int(index):04d}.jpg"
                 if not file.is_file():
                     raise FileNotFoundError(f"{place}: no such photo: {file}")

@@ -29,7 +29,7 @@ def image_batches(
     seed : int
         The same gives the same batches.
     augment : callable (images, seed int32 [2]) -> float32 images, optional
-        `Augmentation` or `Shifts`, drawn anew for each batch.
+        `Augmentation`, `Shifts` or `Crops`, drawn anew for each batch.
     views : int
         So many augmented versions of each picture; a batch is a tuple of them then, picture i at place i of each.
 

@@ -29,7 +29,11 @@ def were_seen(record: str, images: np.ndarray) -> np.ndarray:
     ValueError
         The record is damaged.
     """
-    return np.isin(_digests(images), np.frombuffer(base64.b64decode(record), np.uint64))
+    try:
+        digests = np.frombuffer(base64.b64decode(record, validate=True), np.uint64)
+    except ValueError as error:
+        raise ValueError(f"the record of pictures that were seen is damaged: {error}") from error
+    return np.isin(_digests(images), digests)
 
 
 def _digests(images: np.ndarray) -> np.ndarray:

@@ -69,10 +69,10 @@ class AuxiliaryTask(keras.Model):
     ...         return max(1, len(data) // 64)
     ...
     ...     def batch_loss(self, images, training):
-    ...         both = tf.concat([images, images[:, ::-1]], 0)
+    ...         both = at.tf.concat([images, images[:, ::-1]], 0)
     ...         odds = self.head(self.encoder(both, training=training))[:, 0]
-    ...         truth = tf.repeat([1.0, 0.0], len(images))
-    ...         return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(truth, odds))
+    ...         truth = at.tf.repeat([1.0, 0.0], len(images))
+    ...         return at.tf.reduce_mean(at.tf.nn.sigmoid_cross_entropy_with_logits(truth, odds))
     """
 
     def __init__(self, encoder: keras.Model, logs: Sequence[str] = ("loss",), name: str | None = None) -> None:
@@ -240,6 +240,10 @@ class AuxiliaryTask(keras.Model):
             What the task's `batches` takes; `validation` is other data, judged by `measure`.
         budget : str or int
             `"20min"`, `"2000steps"`, `"30epochs"` (passes over the data); of text also `"2Mtokens"`.
+        learning_rate : float
+            At its peak.
+        weight_decay : float
+            Share of the learning rate by which weights shrink in a step.
         warmup : float
             Share of the budget.
         ema : float, optional

@@ -54,11 +54,14 @@ def test_each_task_is_an_arm_and_each_round_a_value(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("task", ["masked_words", "same_document"])
-def test_a_task_trains_on_the_corpus(task: str, tmp_path: Path) -> None:
-    own = module()
+def test_a_task_trains_on_the_corpus(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, make, made = module(), at.language_backbone, []
+    monkeypatch.setattr(at, "language_backbone", lambda *a, **k: made.append(make(*a, **k)) or made[-1])
     corpus = at.Corpus.open(own["write_corpus"](tmp_path / "small.jsonl", 0.1))
     tokenizer = at.TextTokenizer.train(corpus, vocab_size=500)
-    own["pretrain"](task, at.TokenCache.write(tmp_path / "tokens", corpus, tokenizer), tokenizer, "1steps")
+    own["pretrain"](task, at.TokenCache.write(tmp_path / "tokens", corpus, tokenizer), tokenizer, "3steps")
+    start = make("tiny", tokenizer.vocab_size, seed=0).get_weights()
+    assert any((one != other).any() for one, other in zip(made[0].get_weights(), start, strict=True))
 
 
 def test_bad_input_is_named_in_one_line(tmp_path: Path) -> None:

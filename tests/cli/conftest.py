@@ -55,8 +55,11 @@ if __name__ == "__main__":
     at.run(main, Config)
 '''
 
-# Whoever imports TensorFlow, NumPy's heavy friends or matplotlib in this process is told on at exit.
-SPY = "import atexit, sys; atexit.register(lambda: [print('IMPORTED', m) for m in ('tensorflow',) if m in sys.modules])"
+# Whoever imports what takes seconds is told on at exit.
+SPY = """import atexit, sys
+SLOW = ("tensorflow", "sklearn", "matplotlib", "pandas")
+atexit.register(lambda: [print("IMPORTED", name) for name in SLOW if name in sys.modules])
+"""
 
 
 @pytest.fixture

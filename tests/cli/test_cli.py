@@ -52,6 +52,7 @@ def test_an_unknown_verb_suggests_one(auxtask) -> None:
         (["draws=many"], "wanted: int"),
         (["--sed", "1"], "Did you mean '--seed'?"),
         (["--seed", "x"], "invalid int value"),
+        (["--seed", "-1"], "--seed -1 is negative"),
         (["--data-root", "nowhere"], "there is no folder nowhere"),
         (["--resume"], "--out DIR"),
     ],
@@ -104,9 +105,12 @@ def test_an_ended_run_says_one_line_and_can_be_resumed(auxtask, recipe, tmp_path
     assert done.returncode == code
     line = one_line(done)
     assert {"user": "your photos are upside down", "disk": "No space left on device"}.get(stop, "--resume") in line
-    assert result_in(out)["status"] == status and len(result_in(out)["rows"]) == 2
+    rows = result_in(out)["rows"]
+    assert result_in(out)["status"] == status and len(rows) == 2
     again = auxtask("run", recipe, f"stop={stop}", "--out", out, "--resume")
     assert "computing 1" in done.stdout and "computing" not in again.stdout
+    assert again.returncode == code and one_line(again) == line  # it came just as far
+    assert result_in(out)["status"] == status and result_in(out)["rows"] == rows
 
 
 def test_a_bug_shows_its_traceback_and_debug_shows_every_one(auxtask, recipe: Path) -> None:

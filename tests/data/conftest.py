@@ -1,8 +1,9 @@
-"""Small photo folders to read."""
+"""Small photo folders to read, and a cache of `datasets` for each test of texts."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
 from PIL import Image
@@ -38,3 +39,9 @@ def make_folder(tmp_path: Path) -> MakeFolder:
 def write_photo() -> WritePhoto:
     """Return a function (path, seed, (width, height)) that writes one photo of noise."""
     return _write_photo
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `datasets` keep nothing beyond this test."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")

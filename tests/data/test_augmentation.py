@@ -64,7 +64,7 @@ def test_erasing_overwrites_one_rectangle_with_one_colour(photos: np.ndarray) ->
         assert np.ptp(image[box].reshape(-1, 3), axis=0).max() == 0
 
 
-def test_the_seed_decides_and_none_draws_anew(photos: np.ndarray) -> None:
+def test_the_seed_decides(photos: np.ndarray) -> None:
     augment = Augmentation(size=16)
     np.testing.assert_array_equal(augment(photos, SEED), augment(photos, SEED))
     assert np.abs(augment(photos, SEED) - augment(photos, tf.constant([3, 5]))).max() > 1
@@ -75,6 +75,9 @@ def test_the_centre_crop_is_centred() -> None:
     out = centre_crop(ramp, 0.5, 11).numpy()
     assert out.shape == (2, 11, 11, 3)
     np.testing.assert_allclose(out[:, :, 0, 0], [np.linspace(5, 15, 11)] * 2, atol=1e-4)
+    for scale in (0, 1.5):
+        with pytest.raises(ValueError, match=f"^scale={scale}: must be"):
+            centre_crop(ramp, scale, 11)
 
 
 @pytest.mark.parametrize(("setting", "value"), [("grey", 1.5), ("crop_scale", (0.9, 0.8)), ("size", 2), ("erase", -1)])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auxtask.data.cooccurrence import _mutual_information, cooccurrence_vectors
+from auxtask.data.cooccurrence import _mutual_information, _windows, cooccurrence_vectors
 from auxtask.data.corpora import Corpus
 from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
@@ -63,6 +63,9 @@ def test_information_is_that_of_the_formula_between_its_bounds() -> None:
 def test_the_same_seed_gives_the_same_vectors_and_large_corpora_are_sampled(cache, tokenizer) -> None:
     first, second = (cooccurrence_vectors(cache, tokenizer, 4, max_tokens=900, seed=1) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+    read = sum(len(tokens) for _, tokens in _windows(cache, 48, 900))
+    assert 450 < read <= 1000 < cache.num_tokens
+    assert (first != cooccurrence_vectors(cache, tokenizer, 4, seed=1)).any()
     few = cooccurrence_vectors(cache, tokenizer, 4, max_words=5)
     assert np.count_nonzero(few.any(axis=1)) <= 5
 

@@ -7,12 +7,9 @@ import pytest
 
 from auxtask.data.corpora import Corpus
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 TEXTS = [f"text {i}" for i in range(400)]
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
 def write_jsonl(path: Path, texts: list[str | None]) -> Path:
@@ -90,6 +87,8 @@ def test_bad_sources_are_named(tmp_path: Path) -> None:
         list(Corpus.open(tmp_path / "a.jsonl"))
     with pytest.raises(ValueError, match="not one string"):
         Corpus.of("a text")
+    with pytest.raises(ValueError, match="no corpus to join"):
+        Corpus.joined()
     with pytest.raises(FileNotFoundError, match="no Wikipedia articles here"):
         Corpus.wikipedia(tmp_path)
 

@@ -150,3 +150,23 @@ def test_pairs_drawn_from_known_people_are_half_the_same_and_never_a_photo_with_
         FacePairs.from_faces(FaceData.drawn(6, 1, seed=0, size=20), 10)
     with pytest.raises(ValueError, match="num_pairs=1"):
         FacePairs.from_faces(data, 1)
+
+
+def test_a_protocol_file_is_checked_line_by_line(make_folder) -> None:
+    root = make_folder("root", **{"faces/lfw/Ann": 2, "faces/lfw/Bo": 1})
+    for photo in root.rglob("*.jpg"):
+        photo.rename(photo.with_name(f"{photo.parent.name}_00{photo.name}"))
+    protocol = root / "faces" / "lfw-protocol" / "pairsDevTest.txt"
+    protocol.parent.mkdir()
+    protocol.write_text("1\nAnn\t1\t2\nAnn\t1\tBo\t1\n")
+    assert FacePairs.lfw_view1(root, "test", 20).same.tolist() == [True, False]
+    for line, said in (
+        ("Ann\t1", "line 2: expected 3 or 4 fields, found 2"),
+        ("Ann\t1\ttwo", "line 2: expected the number of a photo of Ann, found 'two'"),
+        ("Ann\t1\t7", "line 2: no such photo: .*Ann_0007.jpg"),
+    ):
+        protocol.write_text(f"1\n{line}\n")
+        with pytest.raises((ValueError, FileNotFoundError), match=f"pairsDevTest.txt, {said}"):
+            FacePairs.lfw_view1(root, "test", 20)
+    with pytest.raises(ValueError, match="part='dev': valid are 'train' and 'test'"):
+        FacePairs.lfw_view1(root, "dev", 20)  # type: ignore[arg-type]

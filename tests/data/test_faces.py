@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from auxtask.data.face_classes import lfw_image_data
 from auxtask.data.faces import FaceData
 from auxtask.data.images import read_photo
 from auxtask.framework import tf
@@ -205,3 +206,31 @@ def test_labeled_faces_in_the_wild_has_its_known_numbers(data_root: Path) -> Non
     assert at_least == [1680, 423, 158, 62]
     train = FaceData.lfw(data_root, size=16, people="view1_train")
     assert train.num_people == 4038
+
+
+def test_labeled_faces_are_found_under_a_data_root_or_refused_in_words(make_folder, tmp_path: Path) -> None:
+    root = make_folder("root", **{"faces/lfw/Ann_B": 3, "faces/lfw/Cy": 1, "faces/lfw/Di": 2})
+    assert FaceData.lfw(root, 20).people == ("Ann_B", "Cy", "Di")
+    with pytest.raises(FileNotFoundError, match="no Labeled Faces in the Wild here"):
+        FaceData.lfw(tmp_path / "elsewhere", 20)
+    with pytest.raises(ValueError, match="people='some': valid are 'all'"):
+        FaceData.lfw(root, 20, people="some")  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError, match="a file of the official protocol is missing"):
+        FaceData.lfw(root, 20, people="view1_train")
+    protocol = root / "faces" / "lfw-protocol" / "peopleDevTrain.txt"
+    protocol.parent.mkdir()
+    protocol.write_text("2\nAnn_B\t3\nDi\t2\n")
+    assert FaceData.lfw(root, 20, people="view1_train").people == ("Ann_B", "Di")
+    protocol.write_text("1\nAnn_C\t3\n")
+    with pytest.raises(ValueError, match="no person called 'Ann_C' among 3; the closest is 'Ann_B'"):
+        FaceData.lfw(root, 20, people="view1_train")
+
+
+def test_people_with_many_photos_are_classes_and_all_others_have_no_label(make_folder) -> None:
+    root = make_folder("root", **{"faces/lfw/Ann": 4, "faces/lfw/Bo": 1, "faces/lfw/Cy": 3, "faces/lfw/Di": 2})
+    data = lfw_image_data(root, 20, least=3)
+    assert data.names == ("Ann", "Cy")
+    assert (data.train.counts + data.test.counts).tolist() == [4, 3] and data.test.counts.min() == 1
+    assert len(data.unlabelled) == 3
+    with pytest.raises(ValueError, match="9 photos or more"):
+        lfw_image_data(root, 20, least=9)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from auxtask.data.images import photo_digest, read_photo, read_photos
+from auxtask.data.images import fit_images, photo_digest, read_photo, read_photos
 
 
 def png_bytes(pixels: np.ndarray, **save: object) -> bytes:
@@ -109,3 +109,16 @@ def test_senseless_arguments_are_refused() -> None:
         read_photos([], 16, on_bad="ignore")
     with pytest.raises(ValueError, match="size=2"):
         read_photos([], 2)
+
+
+def test_pictures_are_fitted_as_they_would_be_read_from_files(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 24, 40, 3), np.uint8)
+    for number, (picture, fitted) in enumerate(zip(pictures, fit_images(pictures, 16, 3), strict=True)):
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+        np.testing.assert_array_equal(fitted, read_photo(tmp_path / f"{number}.png", 16))
+    grey = pictures[..., :1]
+    np.testing.assert_array_equal(fit_images(fit_images(grey, 16, 3), 16, 1), fit_images(grey, 16, 1))
+    with pytest.raises(ValueError, match="channels=2"):
+        fit_images(pictures, 16, 2)
+    with pytest.raises(ValueError, match="must be uint8"):
+        fit_images(pictures / 255, 16, 3)

@@ -99,11 +99,19 @@ def test_whole_words_are_hidden_whole_or_not_at_all(cache, tokenizer) -> None:
     assert pieces > 100
 
 
-def test_a_seed_gives_the_same_batches_and_passes_differ(cache, tokenizer) -> None:
+def test_a_seed_gives_the_same_batches_and_another_one_others(cache, tokenizer) -> None:
     first, again, other = (taken(masked_batches(cache, tokenizer, ROWS, LENGTH, seed=s), 3) for s in (0, 0, 1))
     for (a, _, _), (b, _, _), (c, _, _) in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(a["input_ids"], b["input_ids"])
         assert (a["input_ids"] != c["input_ids"]).any()
+
+
+def test_the_next_pass_cuts_the_texts_elsewhere(cache, tokenizer) -> None:
+    number = cache.num_tokens // (ROWS * (LENGTH - 2))
+    rows = [row.tobytes() for inputs, targets, _ in taken(masked_batches(cache, tokenizer, ROWS, LENGTH), 2 * number)
+            for row in originals(inputs, targets)]  # fmt: skip
+    first, second = set(rows[: number * ROWS]), set(rows[number * ROWS :])
+    assert len(first & second) < len(first) / 4
 
 
 def test_a_pass_meets_nearly_every_token(cache, tokenizer) -> None:
@@ -139,6 +147,9 @@ def test_the_unigram_loss_is_the_cross_entropy_of_shares(tmp_path: Path, cache, 
     assert baseline.loss == pytest.approx(np.mean(losses))
     commonest = counts.most_common(1)[0][0]
     assert baseline.accuracy == pytest.approx(held_ids.count(commonest) / len(held_ids))
+    unknown = TokenCache.write(tmp_path / "unknown", Corpus.of(["\u4e00 \u4e01"]), tokenizer)
+    with pytest.raises(ValueError, match="holds no token that may be masked"):
+        unigram_baseline(cache, unknown, tokenizer)
 
 
 def test_one_sentence_is_too_little_and_settings_are_checked(tmp_path: Path, cache, tokenizer) -> None:

@@ -21,9 +21,16 @@ def test_just_those_that_were_seen_are_known_again(num: int, seed: int) -> None:
     assert not were_seen(record, images ^ 1).any()
 
 
-def test_of_too_many_there_is_no_record_and_a_damaged_one_is_refused(monkeypatch) -> None:
+def test_a_damaged_record_is_refused() -> None:
+    images = np.arange(3 * 16, dtype=np.uint8).reshape(3, 4, 4, 1)
+    record = seen_record(images)
+    assert record is not None
+    for damaged in ("no record", "!" + record, record[:-1], record[:-4], "ä" + record):
+        with pytest.raises(ValueError, match="record of pictures that were seen is damaged"):
+            were_seen(damaged, images)
+
+
+def test_of_too_many_there_is_no_record(monkeypatch) -> None:
     images = np.zeros((3, 4, 4, 1), np.uint8)
-    with pytest.raises(ValueError):
-        were_seen("no record", images)
     monkeypatch.setattr(seen_pictures, "_MOST", 2)
     assert seen_record(images) is None and seen_record(images[:2])

@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 from auxtask.data.corpora import Corpus
 from auxtask.data.text_sources import load_hub, read_rows, rows_of_dataset
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 TEXTS = ["one", "two, with a comma", 'three "quoted"\nin two lines', "für vier"]
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
 def write(path: Path, content: str | bytes) -> Path:

@@ -10,10 +10,7 @@ from auxtask.data.corpora import Corpus
 from auxtask.data.labelled_texts import LabelledTexts, class_names
 from auxtask.data.texts import TextData
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def rows_of(**counts: int) -> list[tuple[str, str]]:
@@ -225,3 +222,9 @@ def test_another_unlabelled_pool_leaves_the_labelled_texts_as_they_are() -> None
     other = data.with_unlabelled(Corpus.of(["a text of mine"]))
     assert list(other.unlabelled) == ["a text of mine"] and len(list(data.unlabelled)) == 30
     assert other.fingerprint() == data.fingerprint()
+
+
+def test_both_sides_have_the_same_classes() -> None:
+    one, other = (LabelledTexts(["fine", "bad"], [0, 1], names) for names in (("a", "b"), ("a", "c")))
+    with pytest.raises(ValueError, match="mine: training and test texts have different class names"):
+        TextData("mine", one, other)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from auxtask.deployment import photo_classifier
 from auxtask.deployment.photo_classifier import PhotoClassifier
 from auxtask.framework import keras
 
@@ -53,8 +54,17 @@ def test_scores_follow_their_formula(photos: dict[str, Path]) -> None:
 
 def test_many_photos_are_read_in_parts(photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _classifier().scores(list(photos.values()) * 3)
-    monkeypatch.setattr("auxtask.deployment.photo_classifier._PHOTOS_AT_ONCE", 2)
+    read: list[int] = []
+    own = photo_classifier.read_photos
+
+    def counted(paths: Any, *more: Any) -> Any:
+        read.append(len(paths))
+        return own(paths, *more)
+
+    monkeypatch.setattr(photo_classifier, "read_photos", counted)
+    monkeypatch.setattr(photo_classifier, "_PHOTOS_AT_ONCE", 2)
     np.testing.assert_allclose(_classifier().scores(list(photos.values()) * 3), whole, atol=1e-6)
+    assert read == [2, 2, 2, 2, 1]
 
 
 def test_no_photos_give_no_names() -> None:
@@ -177,3 +187,21 @@ def test_a_save_from_before_there_was_a_choice_of_lengths_loads(photos: dict[str
     path.write_text(json.dumps(description))
     paths = list(photos.values())
     np.testing.assert_array_equal(PhotoClassifier.load(tmp_path / "saved").scores(paths), _classifier().scores(paths))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "backbone"}, "describes a backbone, not a photo_classifier"),
+        ({"names": None}, "lacks names or views"),
+        ({"views": 3}, "lacks names or views"),
+        ({"head_sha256": "0"}, "head.safetensors"),
+    ],
+)
+def test_a_description_of_something_else_is_refused(change: dict[str, Any], said: str, tmp_path: Path) -> None:
+    _classifier().save(tmp_path / "saved")
+    path = tmp_path / "saved" / "description.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ValueError, match=said) as caught:
+        PhotoClassifier.load(tmp_path / "saved")
+    assert "\n" not in str(caught.value)

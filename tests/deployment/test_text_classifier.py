@@ -169,8 +169,14 @@ def test_the_tokenizer_of_another_save_is_refused(network, tmp_path: Path) -> No
 def test_a_description_of_something_else_is_refused(network, tmp_path: Path) -> None:
     classifier("words", network).save(tmp_path / "model")
     path = tmp_path / "model" / "description.json"
-    for change in ({"names": None}, {"sha256": {"evil.pickle": ""}}, {"sha256": {}}, {"max_length": "long"}):
-        path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-        with pytest.raises(ValueError) as caught:
+    whole = json.loads(path.read_text())
+    for change, said in (
+        ({"names": None}, "lacks names"),
+        ({"sha256": {"evil.pickle": ""}}, "lacks names or the checksums"),
+        ({"sha256": {}}, "needs a network, words or both"),
+        ({"max_length": "long"}, "max_length='long'"),
+    ):
+        path.write_text(json.dumps({**whole, **change}))
+        with pytest.raises(ValueError, match=said) as caught:
             load(tmp_path / "model")
         assert "\n" not in str(caught.value)

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -393,8 +394,17 @@ def test_a_choosing_callable_sees_only_the_labelled_examples_of_its_draw() -> No
 
 def test_no_arm_and_no_choice_depends_on_test_labels() -> None:
     turned = Examples(TEST.items, (TEST.labels + 1) % 3, NAMES)
-    choose = {1: "probe", 3: "probe"}
-    one, other = compare(chosen=choose).run(), compare(chosen=choose, test=turned).run()
+    asked: list[list[tuple[Any, ...]]] = [[], []]
+
+    def choose(budget: int, train: Examples, running: tuple[str, ...], seen: list[tuple[Any, ...]]) -> str:
+        seen.append((budget, train.items.tolist(), train.labels.tolist(), running))
+        return running[int(train.items.sum()) % 2]
+
+    one, other = (
+        compare(chosen=partial(choose, seen=seen), test=test).run()
+        for seen, test in zip(asked, (TEST, turned), strict=True)
+    )
+    assert asked[0] == asked[1] and len(asked[0]) == 8
     for key in one.predictions.keys() - {"names"}:
         cell = one.predictions[key]
         for name in ("item", "prediction", "score"):

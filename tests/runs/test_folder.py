@@ -282,3 +282,12 @@ def test_a_setting_that_needs_data_is_refused_without_and_else_told_where_they_l
         opened(tmp_path / "a").required_data_root("dataset=imdb", "text/imdb")
     run = opened(tmp_path / "b", data_root=tmp_path)
     assert run.required_data_root("dataset=imdb", "text/imdb") == tmp_path
+
+
+def test_a_folder_of_something_else_is_not_gone_on_with(tmp_path: Path) -> None:
+    opened(tmp_path)
+    with pytest.raises(ValueError, match="is a run of toy, not of other"):
+        open_run(tmp_path, Config(), recipe="other", resume=True, console=Console(file=io.StringIO()))
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match="config.json does not hold a JSON object"):
+        opened(tmp_path, resume=True)

@@ -78,17 +78,17 @@ def test_time_is_drawn_in_epochs_and_seconds_with_the_baselines_best() -> None:
 
 
 @pytest.mark.parametrize(
-    "draw",
+    ("draw", "said"),
     [
-        lambda: figures.plot_spread([]),
-        lambda: figures.plot_verdicts([]),
-        lambda: figures.plot_weights({}),
-        lambda: figures.plot_depth({}),
-        lambda: figures.plot_time_saved({}),
+        (lambda: figures.plot_spread([]), "no row has the metric"),
+        (lambda: figures.plot_verdicts([]), "there is no verdict"),
+        (lambda: figures.plot_weights({}), "there are no weights"),
+        (lambda: figures.plot_depth({}), "there is no accuracy"),
+        (lambda: figures.plot_time_saved({}), "no curve of 'scratch'"),
     ],
 )
-def test_nothing_to_draw_is_an_error(draw) -> None:
-    with pytest.raises(ValueError, match="no"):
+def test_nothing_to_draw_is_an_error(draw, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
         draw()
 
 

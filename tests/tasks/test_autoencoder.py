@@ -1,5 +1,6 @@
 """An autoencoder gives back what it saw; the encoder is what is kept."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,16 @@ def numbers(model: keras.Model) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    "encoder",
+    "make",
     [
-        conv_backbone((7, 9, 3), (4, 6), seed=0),
-        dense_backbone((7, 9, 3), (20, 10), seed=0),
-        residual_backbone(size=16, channels=1, stages=(4, 6), embedding=5, seed=0),
+        lambda: conv_backbone((7, 9, 3), (4, 6), seed=0),
+        lambda: dense_backbone((7, 9, 3), (20, 10), seed=0),
+        lambda: residual_backbone(size=16, channels=1, stages=(4, 6), embedding=5, seed=0),
     ],
     ids=["conv", "dense", "residual"],
 )
-def test_each_decoder_leads_from_what_a_group_gives_to_what_it_takes(encoder: keras.Model) -> None:
+def test_each_decoder_leads_from_what_a_group_gives_to_what_it_takes(make: Callable[[], keras.Model]) -> None:
+    encoder = make()
     decoders = group_decoders(encoder, seed=0)
     groups = layer_groups(encoder)
     assert tuple(decoders) == groups.names
@@ -111,6 +113,8 @@ def test_what_is_shown_is_what_training_sees() -> None:
     task = Autoencoder(ENCODERS["conv"](), masked=0.5, patch=4)
     shown = task.shown(DIGITS[:20], seed=1)
     assert ((shown == 128).reshape(20, -1).mean(1) >= 0.5).all()
+    seen, _ = task.corruption(tf.cast(DIGITS[:20], tf.float32), tf.constant([1, 0]))
+    np.testing.assert_allclose(shown, seen, atol=1)
     np.testing.assert_array_equal(Autoencoder(ENCODERS["conv"]()).shown(DIGITS[:20]), DIGITS[:20])
 
 

@@ -94,6 +94,11 @@ class Ends(Turned):
         return super().batches(data, seed).take(2)
 
 
+class Empty(Turned):
+    def batches(self, data, seed):
+        return super().batches(data, seed).take(0)
+
+
 class NoLoss(Turned):
     def batch_loss(self, batch, training):
         return {"cost": super().batch_loss(batch, training)}
@@ -154,6 +159,7 @@ FAULTS = {
     LastBatchIsSmaller: r"shapes change between batches: batch\[0\] is float32 \(64, 12, 12, 1\) at first and float32 "
     r"\(32, 12, 12, 1\) in batch 3",
     Ends: "batches ends after 2",
+    Empty: "batches gives no batch at all",
     NoLoss: "batch_loss gives no 'loss': it has 'cost'",
     NotFinite: "'loss' that is not finite",
     OnePerExample: r"'loss' in shape \(64,\)",

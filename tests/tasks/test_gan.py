@@ -34,10 +34,11 @@ class Planted(keras.Model):
 
 def test_training_moves_both_sides_and_gives_the_encoder_with_its_groups() -> None:
     task = gan(seed=1)
-    before = task.generator.get_weights()[0].copy()
+    before = [side.get_weights()[0].copy() for side in (task.generator, task.encoder)]
     backbone = task.pretrain(IMAGES, IMAGES[:64], budget="12steps", validate_every=1)
     assert backbone is task.encoder and at.layer_groups(backbone).names == ("block1", "block2")
-    assert (task.generator.get_weights()[0] != before).any()
+    for side, old in zip((task.generator, task.encoder), before, strict=True):
+        assert (side.get_weights()[0] != old).any()
     row = task.pretraining.history[-1]
     assert {"loss", "generator_loss", "penalty", "right", "diversity", "val_right"} <= set(row)
     assert all(np.isfinite(value) for value in row.values()) and row["penalty"] > 0

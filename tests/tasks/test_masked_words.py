@@ -15,14 +15,7 @@ from auxtask.data.tokenizer import TextTokenizer
 from auxtask.data.unigram import unigram_baseline
 from auxtask.framework import keras, tf
 from auxtask.tasks.masked_words import MaskedAccuracy, MaskedWords
-
-# A text has one topic: its other words tell which five words may be hidden, frequency tells nothing.
-TOPICS = ["ship wave salt shore sail", "tree leaf moss bark root", "street shop lamp bus door"]
-
-
-def sentences(number: int, seed: int) -> list[str]:
-    random = np.random.default_rng(seed)
-    return [" ".join(random.choice(TOPICS[i % 3].split(), 22)) for i in range(number)]
+from tests.tasks.topics import TOPICS, sentences
 
 
 @pytest.fixture(scope="module")

@@ -16,14 +16,7 @@ from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras, tf
 from auxtask.tasks.replaced_words import ReplacedWords, _auc
-
-# A text has one topic: a word of another one must have been put in. Which of its own topic's were, nobody can tell.
-TOPICS = ["ship wave salt shore sail", "tree leaf moss bark root", "street shop lamp bus door"]
-
-
-def sentences(number: int, seed: int) -> list[str]:
-    random = np.random.default_rng(seed)
-    return [" ".join(random.choice(TOPICS[i % 3].split(), 22)) for i in range(number)]
+from tests.tasks.topics import TOPICS, sentences
 
 
 @pytest.fixture(scope="module")

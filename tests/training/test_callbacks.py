@@ -130,8 +130,15 @@ def test_best_weights_names_the_logs_that_exist():
     ],
 )
 def test_bad_arguments_are_refused(make):
-    with pytest.raises(ValueError, match="valid"):
+    with pytest.raises(ValueError, match="; valid: "):
         make()
+
+
+def test_a_model_that_is_not_finite_is_refused_before_the_first_step():
+    model = small_model()
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.raises(ValueError, match="not finite before the first step"):
+        fit(model, [NanGuard()], epochs=1)
 
 
 def test_weight_average_follows_its_formula_and_trains_on_from_raw_weights():

@@ -57,6 +57,8 @@ def test_a_hugging_face_dataset_is_read_by_columns():
     np.testing.assert_array_equal(y, Y)
     with pytest.raises(ValueError, match=r"no column 'x'.*has: ids, label, note\. .*at\.as_dataset\(data, columns="):
         as_dataset(table)
+    with pytest.raises(ValueError, match=r"a streamed datasets.IterableDataset has no length"):
+        as_dataset(table.to_iterable_dataset(), columns=("ids", "label"))
 
 
 @pytest.mark.parametrize(

@@ -148,14 +148,12 @@ def test_evaluate_after_fine_tuning_counts_its_own_examples_only(outputs: int) -
 
 def test_a_metric_object_starts_anew_in_every_training() -> None:
     metric = keras.metrics.SparseCategoricalAccuracy("accuracy")
-    fresh = at.fine_tune(net(), (X, Y), plan=at.Plan.full(1, 1e-9), metrics=["accuracy"]).history[0]["accuracy"]
     for _ in range(2):
         model = net()
         model.set_weights(at.reuse(model, init="random", seed=1).get_weights())
         history = at.fine_tune(model, (X, Y), plan=at.Plan.full(1, 1e-9), metrics=[metric]).history
         wanted = (model.predict(X, verbose=0).argmax(1) == Y).mean()
         assert history[0]["accuracy"] == pytest.approx(wanted, abs=1e-6)
-    assert 0 <= fresh <= 1
 
 
 @pytest.mark.parametrize(
@@ -184,10 +182,12 @@ def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
 def test_averages_of_weights_go_on_after_fine_tuning() -> None:
     model = net()
     at.fine_tune(model, (X, Y), plan=at.Plan.full(1), optimizer=keras.optimizers.Adam(use_ema=True))
-    assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"]).all()
+    averages = model.optimizer._model_variables_moving_average
+    before = [average.numpy() for average in averages]
+    model.fit(X, Y, verbose=0)
+    assert before and any((average.numpy() != old).any() for average, old in zip(averages, before, strict=True))
 
 
-@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
 class Fixed(L.Layer):
     """A random projection that never trains, and one that does."""
 
@@ -241,6 +241,7 @@ def test_layers_of_ones_own_are_copied_as_they_are(init: str) -> None:
     assert len(at.reuse(model, init=init).trainable_weights) == len(model.trainable_weights) == 5
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
 def test_a_checkpoint_in_hdf5_can_be_kept_while_tuning(tmp_path: Path) -> None:
     model, file = net(), tmp_path / "kept.h5"
     at.fine_tune(model, (X, Y), plan=at.Plan.full(1), callbacks=[keras.callbacks.ModelCheckpoint(str(file))])

@@ -425,3 +425,11 @@ def test_copy_weights_lists_every_mismatch_and_copies_nothing():
     ):
         assert words in str(error.value)
     assert state(target) == before
+
+
+def test_counts_of_documents_are_not_copied():
+    lookup = L.TextVectorization(output_mode="tf_idf", name="lookup")
+    lookup.adapt(["good", "bad"])
+    model = keras.Sequential([keras.Input((1,), dtype="string"), lookup, L.Dense(2, name="cls")])
+    with pytest.raises(ValueError, match="inverse document frequencies are not copied"):
+        reuse(model)

@@ -152,18 +152,26 @@ def test_layer_decay_scales_each_groups_update():
     assert [after[n] for n in names] == pytest.approx([0.0025, 0.005, 0.01], rel=0.01)
 
 
+class Worse(keras.callbacks.Callback):
+    """A validation loss that is least in the second epoch of each phase, and highest in the last."""
+
+    def on_train_begin(self, logs=None):
+        self.values = iter([2.0, 1.0, 3.0, 4.0, 5.0])
+        self.kept = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_loss"] = next(self.values)
+        self.kept.append(self.model.get_weights())
+
+
+def test_a_phase_is_judged_by_what_it_names_in_the_direction_it_names():
+    worse = Worse()
+    plan = [Phase(5, 1e-2, monitor="val_loss", mode="max", patience=2)]
+    result = fine_tune(model_of(), (X, Y), VALIDATION, plan=plan, callbacks=[worse])
+    assert len(result.history) == 5 and same(result.model.get_weights(), worse.kept[4])
+
+
 def test_a_phase_stops_early_restores_its_best_and_the_next_phase_runs():
-    class Worse(keras.callbacks.Callback):
-        """A validation loss that is best in the second epoch of each phase."""
-
-        def on_train_begin(self, logs=None):
-            self.values = iter([2.0, 1.0, 3.0, 4.0, 5.0])
-            self.kept = []
-
-        def on_epoch_end(self, epoch, logs=None):
-            logs["val_loss"] = next(self.values)
-            self.kept.append(self.model.get_weights())
-
     worse = Worse()
     plan = [Phase(5, 1e-2, "backbone", patience=1), Phase(5, 1e-2, patience=2)]
     result = fine_tune(model_of(), (X, Y), VALIDATION, plan=plan, callbacks=[worse])

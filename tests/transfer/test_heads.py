@@ -96,3 +96,8 @@ def test_a_new_head_upon_the_old_one_is_refused_and_dropping_it_works():
     with pytest.raises(ValueError, match="drop_head=True"):
         reuse(model, head=2)
     assert layer_groups(reuse(model, drop_head=True, head=2)).names == ("block1", "block2", "head")
+
+
+def test_an_output_of_too_many_dimensions_takes_no_classifier():
+    with pytest.raises(ValueError, match=r"puts out shape \(None, 1, 1, 1, 1, 4\); a classifier goes on rank 2 to 5"):
+        add_head(backbone(L.Dense(4), L.Reshape((1, 1, 1, 1, 4))), 3)

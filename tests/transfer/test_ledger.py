@@ -115,3 +115,11 @@ def test_it_is_saved_and_printed(tmp_path):
 def test_check_without_snapshot_is_refused():
     with pytest.raises(ValueError, match="call snapshot"):
         Ledger().check(model_of(), "p")
+
+
+def test_a_model_with_other_layers_than_at_the_snapshot_is_refused():
+    model, ledger = model_of(), Ledger()
+    ledger.snapshot(model)
+    model.add(L.Dense(2, name="more"))
+    with pytest.raises(ValueError, match="phase 'tune': the model's layers changed since the snapshot"):
+        ledger.check(model, "tune")

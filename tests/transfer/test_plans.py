@@ -59,6 +59,7 @@ def test_schedules_are_learning_rates():
         (lambda: Phase(1, layer_decay=1.5), "layer_decay is 1.5; valid"),
         (lambda: Phase(1, batchnorm="on"), "batchnorm is 'on'; valid: inference, train"),
         (lambda: Phase(1, patience=0), "patience is 0"),
+        (lambda: Phase(1, mode="best"), "mode is 'best'; valid: auto, min, max"),
         (lambda: Phase(1, frozen_upto=True), "frozen_upto is True; valid"),
         (lambda: Plan("empty", ()), "at least one phase"),
         (lambda: Plan("odd", (3,)), "nothing but Phase"),

@@ -13,17 +13,14 @@ import pytest
 from PIL import Image
 
 import auxtask as at
-from auxtask.runs.catalogue import find_program, load_program
-from auxtask.runs.program import run_program, validate_program
+from tests.recipes.running import call, result_of
 
 L = at.keras.layers
 ARMS = {"pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual", "chosen"}
 
 
 def image_classification(*words: object, validate: bool = False) -> int:
-    load = partial(load_program, find_program("image_classification"))
-    call = validate_program if validate else run_program
-    return call(load, [str(word) for word in words], usage="auxtask run image_classification")
+    return call("image_classification", *words, validate=validate)
 
 
 def write_folder(folder: Path, images: at.ImageData, count: int, first: int = 0) -> Path:
@@ -43,12 +40,6 @@ def small_file(path: Path, shape: tuple[int, ...] = (8, 8)) -> Path:
         at.keras.Input(shape), L.Flatten(), L.Dense(20, "relu"), L.Dense(10, "softmax")
     ]).save(path)  # fmt: skip
     return path
-
-
-def result_of(folder: Path) -> dict:
-    result = json.loads((folder / "result.json").read_text())
-    assert result["status"] == "finished"
-    return result
 
 
 def accuracy_of(folder: Path) -> dict[str, float]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +12,18 @@ from PIL import Image
 
 import auxtask as at
 from auxtask.runs.catalogue import find_program, load_program
-from auxtask.runs.program import run_program, validate_program
+from auxtask.runs.program import run_program
+from tests.recipes.running import call, parts_of, result_of
 
 
 def recipe(*words: object, validate: bool = False) -> int:
-    load = partial(load_program, find_program("unsupervised_pretraining"))
-    call = validate_program if validate else run_program
-    return call(load, list(map(str, words)), usage="auxtask run unsupervised_pretraining")
+    return call("unsupervised_pretraining", *words, validate=validate)
 
 
 def test_a_quick_run_of_two_methods_leaves_one_table_a_pick_and_figures(tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert recipe("dataset=digits", "method=gan,rotation", "quick=true", "length=3steps", "--out", out) == 0
-    result = json.loads((out / "result.json").read_text())
+    result = result_of(out)
     rows = {(row["arm"], row["budget"], row["metric"], row.get("variant")): row for row in result["rows"]}
     of_methods = {f"{method}.{arm}" for method in ("gan", "rotation") for arm in ("knn", "probe", "probe_then_tune")}
     arms = {arm for arm, budget, metric, variant in rows if (budget, metric, variant) == (100, "accuracy", None)}
@@ -75,7 +72,7 @@ class Bare:
 
 
 def test_the_search_of_a_rate_knows_held_out_labels_and_no_test_picture() -> None:
-    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    own = parts_of("unsupervised_pretraining")
     config, data, run = own["Config"](labels=(100,), search=3), at.ImageData.digits(), Bare()
     kind = own["kind_of"](config, data)
     target = own["make_target"](config, run, data, kind)
@@ -89,7 +86,7 @@ def test_the_search_of_a_rate_knows_held_out_labels_and_no_test_picture() -> Non
 
 
 def test_a_rate_at_which_training_diverges_loses_the_search_and_ends_nothing(monkeypatch) -> None:
-    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    own = parts_of("unsupervised_pretraining")
     monkeypatch.setitem(own, "FACTORS", (1e38, 1.0))
     config, data, run = own["Config"](labels=(100,), search=3), at.ImageData.digits(), Bare()
     kind = own["kind_of"](config, data)
@@ -108,13 +105,13 @@ def test_a_method_that_diverges_is_left_out_and_the_others_are_compared(monkeypa
     monkeypatch.setitem(methods, "rotation", (*methods["rotation"][:2], 1e35))
     words = ["dataset=digits", "method=rotation,autoencoder", "quick=true", "--out", str(tmp_path / "run")]
     assert run_program(lambda: program, words, usage="auxtask run unsupervised_pretraining") == 0
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    result = result_of(tmp_path / "run")
     assert any(note.startswith("rotation is left out: ") for note in result["notes"])
     assert "probe" in {row["arm"] for row in result["rows"]}
 
 
 @pytest.mark.slow
-def test_a_run_does_not_go_on_with_other_pictures(tmp_path: Path) -> None:
+def test_a_run_does_not_go_on_with_other_pictures(tmp_path: Path, capsys) -> None:
     folder, random = tmp_path / "mine", np.random.default_rng(0)
     for name in ("a", "b"):
         (folder / name).mkdir(parents=True)
@@ -124,11 +121,13 @@ def test_a_run_does_not_go_on_with_other_pictures(tmp_path: Path) -> None:
              "labels=4", "--out", tmp_path / "run")  # fmt: skip
     assert recipe(*words) == 0
     Image.fromarray(random.integers(0, 256, (16, 16), np.uint8)).save(folder / "a" / "new.png")
+    capsys.readouterr()
     assert recipe(*words, "--resume") == 2
+    assert "not the pictures that this run began with" in capsys.readouterr().err
 
 
 def test_of_pictures_read_class_by_class_every_class_is_seen_and_watched() -> None:
-    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    own = parts_of("unsupervised_pretraining")
     labels = np.repeat(np.arange(4), 1500)
     images = np.broadcast_to(labels[:, None, None, None], (6000, 8, 8, 1)).astype(np.uint8)
     part = at.LabelledImages(images, labels, ("a", "b", "c", "d"))
@@ -144,7 +143,7 @@ def test_of_pictures_read_class_by_class_every_class_is_seen_and_watched() -> No
 
 
 def test_pictures_without_labels_come_as_they_are_and_not_as_evenly_as_those_with() -> None:
-    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    own = parts_of("unsupervised_pretraining")
 
     def part(*counts: int) -> at.LabelledImages:
         labels = np.repeat([0, 1], counts)
@@ -161,7 +160,7 @@ def test_pictures_without_labels_come_as_they_are_and_not_as_evenly_as_those_wit
 
 
 def test_a_backbone_carries_which_pictures_it_has_seen(tmp_path: Path) -> None:
-    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    own = parts_of("unsupervised_pretraining")
     config, data = own["Config"](method=("rotation",), labels=(100,), length="3steps"), at.ImageData.digits()
     kind, run = own["kind_of"](config, data), Bare(tmp_path)
     backbone, record = own["pretrained"](
@@ -175,7 +174,7 @@ def test_a_backbone_carries_which_pictures_it_has_seen(tmp_path: Path) -> None:
 
 
 def test_rates_are_searched_where_methods_are_compared() -> None:
-    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    own = parts_of("unsupervised_pretraining")
     searches, config = own["searches"], own["Config"]
     assert searches(config(), ("gan", "rotation")) and not searches(config(), ("gan",))
     assert searches(config(search=3, quick=True), ("gan",)) and not searches(config(quick=True), ("gan", "rotation"))
@@ -183,7 +182,7 @@ def test_rates_are_searched_where_methods_are_compared() -> None:
 
 
 def test_a_folder_is_no_digits_whatever_it_is_called() -> None:
-    own = load_program(find_program("unsupervised_pretraining")).main.__globals__
+    own = parts_of("unsupervised_pretraining")
     digits = at.ImageData.digits()
     assert own["kind_of"](own["Config"](), digits) is own["DIGITS"]
     letters = own["kind_of"](own["Config"](dataset="folder", path="letters", mirror=False), digits)
@@ -194,7 +193,7 @@ def test_a_folder_is_no_digits_whatever_it_is_called() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["method=gann"], "gan"),
+        (["method=gann"], "Did you mean 'gan'?"),
         (["dataset=folder"], "path=DIR"),
         (["path=here"], "dataset=folder"),
         (["dataset=lfw"], "--data-root"),

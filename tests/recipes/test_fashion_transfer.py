@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import auxtask as at
-from auxtask.runs.catalogue import find_program, load_program
-from auxtask.runs.program import run_program, validate_program
+from tests.recipes.running import call, result_of
 
 ARMS = {"scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual", "chosen"}
 
 
 def fashion_transfer(*words: object, validate: bool = False) -> int:
-    load = partial(load_program, find_program("fashion_transfer"))
-    call = validate_program if validate else run_program
-    return call(load, [str(word) for word in words], usage="auxtask run fashion_transfer")
+    return call("fashion_transfer", *words, validate=validate)
 
 
 @pytest.fixture
@@ -37,6 +32,7 @@ def test_digits_that_stand_in_have_the_labels_that_they_have(no_data, capsys) ->
     assert fashion_transfer("labels=20,50,200,1000", validate=True) == 0
     assert "labels=1000 left out: digits have too few images" in " ".join(capsys.readouterr().out.split())
     assert fashion_transfer("labels=20,1000", "dataset=digits", validate=True) == 2
+    assert "labels=1000: at most" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -77,14 +73,8 @@ def test_a_damaged_file_is_named(tmp_path: Path, capsys) -> None:
     assert "train-images-idx3-ubyte.gz" in text and text.count("\n") == 1
 
 
-def result_of(folder: Path) -> dict:
-    result = json.loads((folder / "result.json").read_text())
-    assert result["status"] == "finished"
-    return result
-
-
 @pytest.mark.slow
-def test_the_quick_run_on_digits_shows_arms_trap_verdicts_and_reasons(no_data, tmp_path: Path) -> None:
+def test_the_quick_run_on_digits_shows_arms_trap_verdicts_and_reasons(no_data, tmp_path: Path, capsys) -> None:
     assert fashion_transfer("quick=true", "--out", tmp_path / "run") == 0
     result, rows = result_of(tmp_path / "run"), {}
     for row in result["rows"]:
@@ -117,7 +107,8 @@ def test_the_quick_run_on_digits_shows_arms_trap_verdicts_and_reasons(no_data, t
     assert fashion_transfer(*words, "--out", tmp_path / "again") == 0
     assert sum("is taken from" in note for note in result_of(tmp_path / "again")["notes"]) == 4
     assert (tmp_path / "again" / "model_a" / files[0].name).read_bytes() == files[0].read_bytes()
-    assert fashion_transfer(*words, "--seed", 1, validate=True) == 2  # other digits are tested then
+    assert fashion_transfer(*words, "--seed", 1, validate=True) == 2
+    assert "digits are split by --seed, there 0, here 1" in capsys.readouterr().err
 
 
 @pytest.mark.slow
