@@ -231,6 +231,8 @@ def check(config: Config, run: at.Run) -> at.TextData:
             f"arms={','.join(config.arms)}: there is nothing to choose where no networks are trained; name one of "
             f"{', '.join(arm for arm in claimable(config) if arm not in NETWORKS)} too"
         )
+    if config.test_size < len(data.names):
+        raise ValueError(f"test_size={config.test_size}: fewer than the {len(data.names)} classes, and each is tested")
     if data.test.most_balanced < len(data.names):
         rarest = data.names[int(data.test.counts.argmin())]
         raise ValueError(f"{data.name}: no test text of the class {rarest}: every class must be tested")
@@ -283,7 +285,8 @@ def make_target(config: Config, run: at.Run, data: at.TextData, tests: at.KnownT
     budgets, largest = budgets_of(config, data)
     drawn_from = data.train.balanced(pool_size(config, data, largest), run.seed)
     pool = data.train.take(drawn_from)
-    wanted = min(config.test_size, data.test.most_balanced, 200 if config.quick else len(data.test))
+    size = min(config.test_size, max(200, len(data.names))) if config.quick else config.test_size
+    wanted = min(size, data.test.most_balanced)
     run.note(f"tested on {wanted} of {len(data.test)} test texts, as many of each class")
     subset = data.test.balanced(wanted, run.seed)
     every = len(data.test) <= (min(config.full_test, 1000) if config.quick else config.full_test)

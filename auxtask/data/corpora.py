@@ -15,7 +15,7 @@ from auxtask.data.text_sources import TEXT_SUFFIXES, load_hub, read_rows, rows_o
 class Corpus:
     """Unlabelled texts, read as a stream; iterating again reads again.
 
-    Made by `open`, `of`, `joined` or `wikipedia`.
+    Made by `open`, `of`, `of_dataset`, `joined` or `wikipedia`.
 
     Parameters
     ----------
@@ -88,8 +88,19 @@ class Corpus:
             )
         if path.is_file():
             raise ValueError(f"{path}: cannot tell what kind of file this is; valid are {', '.join(TEXT_SUFFIXES)}")
-        name = str(source)
-        dataset = load_hub(name, config, split, streaming=True)
+        return cls.of_dataset(load_hub(str(source), config, split, streaming=True), column, str(source), clean)
+
+    @classmethod
+    def of_dataset(
+        cls,
+        dataset: Iterable[dict[str, Any]],
+        column: str = "text",
+        name: str = "dataset",
+        clean: Callable[[str], str] | None = None,
+    ) -> Corpus:
+        """Read a column of a `datasets.Dataset` or `IterableDataset`, row by row; `column` and `clean` as by `open`."""
+        change = clean or _unchanged
+        about = f"{column}\0{change.__module__}.{change.__qualname__}".encode()
 
         def read() -> Iterator[str]:
             for number, row in rows_of_dataset(dataset, [column], name):

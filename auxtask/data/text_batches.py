@@ -7,14 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from auxtask.data.tokenizer import TextTokenizer
+from auxtask.data.tokenizer import TextTokenizer, in_parts
 from auxtask.framework import tf
 
 Keep = Literal["head", "head_tail"]
 # Lengths are rounded up to these shares of a power of two: padding costs at most a third, and 8 to 512 tokens need no
 # more than a dozen shapes.
 _STEPS = (1.0, 1.5)
-_ENCODED_AT_ONCE = 1000
 
 
 class EncodedTexts:
@@ -67,8 +66,8 @@ class EncodedTexts:
         self.max_length, self.keep, self._pad = max_length, keep, tokenizer.pad_id
         self.num_truncated = 0
         pieces: list[np.ndarray] = []
-        for first in range(0, len(texts), _ENCODED_AT_ONCE):
-            for ids in tokenizer.encode(texts[first : first + _ENCODED_AT_ONCE]):
+        for part in in_parts(texts):
+            for ids in tokenizer.encode(part):
                 self.num_truncated += len(ids) > max_length
                 pieces.append(_cut(ids, max_length, keep))
         self._keep(pieces, labels)

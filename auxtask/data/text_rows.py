@@ -62,8 +62,12 @@ def collect_rows(
     Raises
     ------
     ValueError
-        for a text that is none, a label that is several, or one outside of `names`, with its line
+        for a text that is none, a label that is several, or one outside of `names`, with its line; for two `names`
+        that are one
     """
+    names = None if names is None else [label_name(name) for name in names]
+    if names is not None and len(set(names)) < len(names):
+        raise ValueError(f"{source}: of the classes {', '.join(map(repr, names))} two have the same name")
     texts: list[str] = []
     labels: list[str] = []
     unlabelled: list[str] = []
@@ -100,10 +104,28 @@ def rows_in_file(
     return collect_rows(str(path), read_rows(path, [text, label]), names, clean)
 
 
-def dataset_parts(
-    source: Any, text: str, label: str, config: str | None
-) -> tuple[str, TextRows, TextRows | None, list[str]]:
-    """Find name, training rows, test rows (None: to be split off) and pool of a dataset; see `TextData.from_dataset`.
+@dataclass
+class DatasetParts:
+    """What a dataset of the `datasets` library holds.
+
+    Attributes
+    ----------
+    name : what it is called
+    train : rows to learn from
+    test : rows to test on; None: to be split off
+    pool : a dataset of texts without labels, or None
+    notes : which splits were taken for what, where that is not plain
+    """
+
+    name: str
+    train: TextRows
+    test: TextRows | None = None
+    pool: Any = None
+    notes: list[str] = field(default_factory=list)
+
+
+def dataset_parts(source: Any, text: str, label: str, config: str | None) -> DatasetParts:
+    """Find what is learned from, tested on and read without labels; see `TextData.from_dataset`.
 
     Raises
     ------
@@ -114,24 +136,26 @@ def dataset_parts(
     if isinstance(source, str | Path):
         source = load_hub(name, config)
     if not isinstance(source, dict):
-        return name, _rows_of(source, name, text, label), None, []
+        return DatasetParts(name, _rows_of(source, name, text, label))
     if "train" not in source:
         raise ValueError(f"{name}: no split called 'train' (there are: {', '.join(source)})")
-    test: TextRows | None = None
+    parts = DatasetParts(name, _rows_of(source["train"], f"{name}, split train", text, label))
+    # Competitions publish test texts without labels: then the validation texts are tested on, or a part of training.
+    tested = ""
     for split in ("test", "validation"):
-        # Competitions publish test texts without labels (all -1): then the validation texts are tested on, or a part
-        # of the training texts.
-        if split in source and (test is None or not test.texts):
-            test = _rows_of(source[split], name, text, label)
-    if test is not None and not test.texts:
-        test = None
-    pool = next((source[split] for split in ("unsupervised", "unlabelled") if split in source), None)
-    return (
-        name,
-        _rows_of(source["train"], name, text, label),
-        test,
-        [] if pool is None else [checked_text(row[0], name, n) for n, row in rows_of_dataset(pool, [text], name)],
-    )
+        if split in source and not tested:
+            rows = _rows_of(source[split], f"{name}, split {split}", text, label, secret=parts.train.labels)
+            parts.test, tested = (rows, split) if rows.texts else (None, "")
+    if not tested:
+        parts.notes.append(f"{name}: no test or validation split with labels: tested on a part of train")
+    elif tested != "test":
+        parts.notes.append(f"{name}: no test split with labels: tested on {tested}")
+    pool = next((split for split in ("unsupervised", "unlabelled") if split in source), "")
+    parts.pool = source[pool] if pool else None
+    unused = [split for split in source if split not in ("train", tested, pool)]
+    if unused:
+        parts.notes.append(f"{name}: splits that are not used: {', '.join(unused)}")
+    return parts
 
 
 def join_rows(rows: TextRows, test: TextRows) -> tuple[str, ...]:
@@ -192,7 +216,13 @@ def split_rows(rows: TextRows, fraction: float, seed: int) -> tuple[LabelledText
     return whole.take(np.flatnonzero(~tested)), whole.take(np.flatnonzero(tested)), notes
 
 
-def _rows_of(dataset: Any, name: str, text: str, label: str) -> TextRows:
+def _rows_of(dataset: Any, name: str, text: str, label: str, secret: Sequence[str] | None = None) -> TextRows:
+    """Read a split; where labels may be kept `secret`, of one in which all are, nothing, given those of training."""
     features = getattr(dataset, "features", None) or {}
     names = getattr(features.get(label), "names", None)
-    return collect_rows(name, rows_of_dataset(dataset, [text, label], name), names)
+    if secret is not None and label not in (getattr(dataset, "column_names", None) or [label]):
+        return TextRows(name, [], [], ())
+    rows = collect_rows(name, rows_of_dataset(dataset, [text, label], name), names)
+    if secret is not None and set(rows.labels) == {"-1"} and "-1" not in secret:
+        return TextRows(name, [], [], ())
+    return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import glob
 import gzip
 import json
 import logging
@@ -123,7 +124,7 @@ def _rows_of_parquet(file: Path, columns: Sequence[str]) -> Iterator[Row]:
     import datasets
 
     try:
-        dataset = datasets.load_dataset("parquet", data_files=str(file), split="train", streaming=True)
+        dataset = datasets.load_dataset("parquet", data_files=glob.escape(str(file)), split="train", streaming=True)
         yield from rows_of_dataset(dataset, columns, str(file))
     except Exception as error:  # Arrow's and datasets' own kinds, which do not name the file
         if str(error).startswith(str(file)):
@@ -183,8 +184,9 @@ def _rows_of_json(file: Path, columns: Sequence[str]) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{file}, line {number}: not JSON, one object per line ({error.msg})") from None
+        except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, lists in lists in lists
+            why = getattr(error, "msg", first_line(error))
+            raise ValueError(f"{file}, line {number}: not JSON, one object per line ({why})") from None
         if not isinstance(row, dict):
             raise ValueError(f"{file}, line {number}: a JSON {type(row).__name__}, expected one object per line")
         if columns[0] not in row:
@@ -201,6 +203,7 @@ def _rows_of_table(file: Path, columns: Sequence[str], delimiter: str) -> Iterat
     # strict: a quote that is never closed would swallow every row that follows.
     lines = (line for _, line in _lines(file))
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    begun = 1  # the line in which a row begins: one with a quote that is not closed ends anywhere
     try:
         header = [name.strip() for name in next(reader, [])]
         for column in columns:
@@ -208,7 +211,13 @@ def _rows_of_table(file: Path, columns: Sequence[str], delimiter: str) -> Iterat
             if header.count(column) > 1:
                 raise ValueError(f"{file}: {header.count(column)} columns are called {column!r}; rename all but one")
         where = [header.index(column) for column in columns]
+        begun = reader.line_num + 1
         for row in reader:
+            if delimiter == "\t" and any("\n" in field and "\t" in field for field in row):
+                raise ValueError(
+                    f"{file}, lines {begun} to {reader.line_num}: one field, since it begins with a quote, which is "
+                    "closed only there; quotes that mean nothing must be doubled within quotes"
+                )
             if any(row[len(header) :]):
                 raise ValueError(
                     f"{file}, line {reader.line_num}: {len(row)} fields, the header has {len(header)}; texts that hold "
@@ -217,9 +226,11 @@ def _rows_of_table(file: Path, columns: Sequence[str], delimiter: str) -> Iterat
             if row:
                 # A row that is cut short lacks its last fields: empty, and treated as such by the caller.
                 yield reader.line_num, tuple(row[i] if i < len(row) else "" for i in where)
+            begun = reader.line_num + 1
     except csv.Error as error:
+        place = f"line {begun}" + (f" (noticed in line {reader.line_num})" if reader.line_num > begun else "")
         raise ValueError(
-            f"{file}, line {reader.line_num}: damaged CSV ({error}); a field that begins with a quote "
+            f"{file}, {place}: damaged CSV ({error}); a field that begins with a quote "
             "ends with one, and quotes within it are doubled"
         ) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +157,11 @@ class TextData:
         FileNotFoundError, ValueError
             as `text_sources.load_hub` and `from_file`
         """
-        name, train, test, pool = dataset_parts(source, text, label, config)
-        own = _opened(unlabelled, text) or (Corpus.of(pool, f"{name}, unlabelled") if pool else None)
-        return cls._from_rows(name, train, test, own, test_fraction, seed)
+        parts = dataset_parts(source, text, label, config)
+        own = _opened(unlabelled, text)
+        if own is None and parts.pool is not None:
+            own = Corpus.of_dataset(parts.pool, text, f"{parts.name}, unlabelled")
+        return cls._from_rows(parts.name, parts.train, parts.test, own, test_fraction, seed, parts.notes)
 
     @classmethod
     def drawn(
@@ -194,10 +197,16 @@ class TextData:
 
     @classmethod
     def _from_rows(
-        cls, name: str, rows: TextRows, test: TextRows | None, pool: Corpus | None, fraction: float, seed: int
-    ) -> TextData:
-        notes = rows.notes()
+        cls, name: str, rows: TextRows, test: TextRows | None, pool: Corpus | None, fraction: float, seed: int,
+        notes: Sequence[str] = (),
+    ) -> TextData:  # fmt: skip
+        notes = [*notes, *rows.notes()]
         names = rows.names if test is None else join_rows(rows, test)
+        met = {*rows.labels, *(test.labels if test is not None else ())}
+        if unmet := [one for one in names if one not in met]:
+            notes.append(f"{name}: no text of the class {some(unmet)}, which is left out")
+            names = tuple(one for one in names if one in met)
+            rows = replace(rows, names=names)
         if test is None:
             train, tested, split_notes = split_rows(rows, fraction, seed)
             notes += split_notes

@@ -11,12 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from auxtask.data.corpora import Corpus
-from auxtask.data.tokenizer import TextTokenizer
+from auxtask.data.tokenizer import TextTokenizer, in_parts
 from auxtask.data.whole_paths import whole_folder
 
 _FORMAT = 1
-# Encodings take some hundred bytes per token until they are written: so many characters at a time, not so many texts.
-_CHARACTERS_AT_ONCE = 1_000_000
 _TOKENS_AT_ONCE = 1 << 20
 
 
@@ -150,7 +148,7 @@ def _write_tokens(folder: Path, corpus: Corpus, tokenizer: TextTokenizer, dtype:
     separator = np.array([tokenizer.sep_id], np.int32)
     with (folder / "tokens.bin").open("wb") as tokens, (folder / "starts.bin").open("wb") as starts:
         starts.write(np.zeros(1, np.int64).tobytes())
-        for batch in _batches(corpus):
+        for batch in in_parts(corpus):
             encoded = tokenizer.encode(batch, frame=False)
             ends = num_tokens + np.cumsum([len(one) + 1 for one in encoded], dtype=np.int64)
             tokens.write(np.concatenate([part for one in encoded for part in (one, separator)]).astype(dtype).tobytes())
@@ -160,19 +158,6 @@ def _write_tokens(folder: Path, corpus: Corpus, tokenizer: TextTokenizer, dtype:
             file.flush()
             os.fsync(file.fileno())
     return num_texts, num_tokens
-
-
-def _batches(corpus: Corpus) -> Iterator[list[str]]:
-    batch: list[str] = []
-    characters = 0
-    for text in corpus:
-        batch.append(text)
-        characters += len(text)
-        if characters >= _CHARACTERS_AT_ONCE:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 def _read_about(folder: Path) -> dict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from auxtask.data.vocabulary_files import read_vocabulary
 from auxtask.data.whole_paths import whole_folder
 from auxtask.data.wordpiece import bert_tokenizer, train_wordpiece
 
+# Encodings take some hundred bytes per token until they are cut or written: so many characters at a time, not texts.
+_CHARACTERS_AT_ONCE = 1_000_000
 # transformers writes 10^30 where no limit is known.
 _NO_LIMIT = 1_000_000
 
@@ -235,3 +237,17 @@ class TextTokenizer:
     @property
     def _is_wordpiece(self) -> bool:
         return isinstance(self._tokenizer.model, models.WordPiece)
+
+
+def in_parts(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Give texts by lists of about a million characters, as memory allows to encode them."""
+    part: list[str] = []
+    characters = 0
+    for text in texts:
+        part.append(text)
+        characters += len(text)
+        if characters >= _CHARACTERS_AT_ONCE:
+            yield part
+            part, characters = [], 0
+    if part:
+        yield part

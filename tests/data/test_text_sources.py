@@ -166,3 +166,35 @@ def test_a_damaged_parquet_file_is_named(tmp_path: Path) -> None:
     datasets.Dataset.from_dict({"id": [1]}).to_parquet(file)
     with pytest.raises(ValueError, match=r"a\.parquet: no column 'text'"):
         texts_of(file)
+
+
+def test_a_quote_that_is_not_closed_is_named_where_it_begins(tmp_path: Path) -> None:
+    rows = [f"fine {i},1" for i in range(50)]
+    rows[4] = '"never closed,1'
+    path = write(tmp_path / "a.csv", "\n".join(["text,label", *rows]))
+    with pytest.raises(ValueError, match=r"a\.csv, line 6 \(noticed in line 51\): damaged CSV"):
+        list(read_rows(path, ["text"]))
+
+
+def test_rows_of_a_tsv_that_a_quote_would_swallow_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", 'text\tlabel\nfine\t1\n"good film\t1\nbad one\t0\nthe end"\t0\n')
+    with pytest.raises(ValueError, match=r"a\.tsv, lines 3 to 5: one field, since it begins with a quote"):
+        list(read_rows(path, ["text", "label"]))
+    write(path, 'text\tlabel\n"two\nlines"\t1\n"a ""quoted"" word"\t0\n')
+    assert [row for _, row in read_rows(path, ["text", "label"])] == [("two\nlines", "1"), ('a "quoted" word', "0")]
+
+
+def test_a_parquet_file_is_read_by_its_name_and_not_by_a_pattern(tmp_path: Path) -> None:
+    folder = tmp_path / "run [v2]"
+    folder.mkdir()
+    datasets.Dataset.from_dict({"text": ["right"]}).to_parquet(folder / "x[1].parquet")
+    datasets.Dataset.from_dict({"text": ["wrong"]}).to_parquet(folder / "x1.parquet")
+    assert [row for _, row in read_rows(folder / "x[1].parquet", ["text"])] == [("right",)]
+
+
+@pytest.mark.parametrize("line", ['{"text": ' + "9" * 5000 + "}", '{"text": ' + "[" * 100_000])
+def test_odd_json_is_named_by_its_line(line: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"text": "fine"}\n' + line)
+    with pytest.raises(ValueError, match=r"a\.jsonl, line 2: not JSON") as caught:
+        list(read_rows(path, ["text"]))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400

@@ -210,7 +210,9 @@ def test_of_several_splits_one_with_labels_is_tested_on() -> None:
     secret = {"text": ["one", "two"], "label": [-1, -1]}
     parts = {"train": rows, "test": secret, "validation": {"text": ["nice", "sad"], "label": [0, 1]}}
     made = datasets.DatasetDict({k: datasets.Dataset.from_dict(v, features=features) for k, v in parts.items()})
-    assert list(TextData.from_dataset(made).test.texts) == ["nice", "sad"]
+    data = TextData.from_dataset(made)
+    assert list(data.test.texts) == ["nice", "sad"]
+    assert any("no test split with labels: tested on validation; " in f"{n}; " for n in data.notes)
     del made["validation"]  # then a part of the training texts is
     data = TextData.from_dataset(made)
     assert data.train.counts.tolist() == data.test.counts.tolist() == [1, 1]
@@ -228,3 +230,40 @@ def test_both_sides_have_the_same_classes() -> None:
     one, other = (LabelledTexts(["fine", "bad"], [0, 1], names) for names in (("a", "b"), ("a", "c")))
     with pytest.raises(ValueError, match="mine: training and test texts have different class names"):
         TextData("mine", one, other)
+
+
+def test_which_splits_are_tested_on_and_which_are_not_used_is_said() -> None:
+    rows = {"text": ["good", "bad", "fine", "poor"], "label": [0, 1, 0, 1]}
+    without, secret = {"text": ["one", "two"]}, {"text": ["one", "two"], "label": [-1, -1]}
+    judged = {"text": ["nice", "sad"], "label": [0, 1]}
+    for test in (without, secret):  # no such column, or numbers below 0 that no training text has
+        parts = {"train": rows, "test": test, "validation": judged}
+        data = TextData.from_dataset(datasets.DatasetDict({k: datasets.Dataset.from_dict(v) for k, v in parts.items()}))
+        assert data.test.texts.tolist() == ["nice", "sad"] and data.names == ("0", "1")
+        assert any(note.endswith("splits that are not used: test") for note in data.notes)
+    parts = {"train": rows, "dev": judged}
+    data = TextData.from_dataset(datasets.DatasetDict({k: datasets.Dataset.from_dict(v) for k, v in parts.items()}))
+    said = " ".join(data.notes)
+    assert "tested on a part of train" in said and "not used: dev" in said and len(data.test) == 2
+
+
+def test_class_names_are_names_and_one_without_a_text_is_left_out() -> None:
+    def made(names: list[str]) -> datasets.Dataset:
+        features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)})
+        rows = {"text": [f"text {i}" for i in range(8)], "label": [0, 1] * 4}
+        return datasets.Dataset.from_dict(rows, features=features)
+
+    data = TextData.from_dataset(made(["neg ", "pos", "unused"]))
+    assert data.names == ("neg", "pos") and data.train.counts.tolist() == [2, 2]
+    assert any("no text of the class unused, which is left out" in note for note in data.notes)
+    with pytest.raises(ValueError, match="two have the same name"):
+        TextData.from_dataset(made(["neg ", "neg"]))
+
+
+def test_a_pool_of_a_dataset_is_read_as_a_stream() -> None:
+    train = datasets.Dataset.from_dict({"text": [f"text {i}" for i in range(8)], "label": [0, 1] * 4})
+    pool = datasets.Dataset.from_dict({"text": ["one", None, "two"], "more": [1, 2, 3]})
+    data = TextData.from_dataset(datasets.DatasetDict(train=train, test=train.select([0, 1]), unsupervised=pool))
+    assert list(data.unlabelled) == ["one", "two"] == list(data.unlabelled) and data.unlabelled.num_empty == 1
+    other = Corpus.of_dataset(pool.select([0]), name="other")
+    assert data.unlabelled.fingerprint() != other.fingerprint()

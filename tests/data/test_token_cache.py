@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from auxtask.data import token_cache
+from auxtask.data import tokenizer as token_parts
 from auxtask.data.corpora import Corpus
 from auxtask.data.drawn_texts import draw_pool
 from auxtask.data.token_cache import TokenCache
@@ -88,7 +89,7 @@ def test_damaged_caches_are_named_or_written_anew(tmp_path: Path, tokenizer: Tex
 
 
 def test_a_larger_corpus_takes_no_more_memory(tmp_path: Path, tokenizer: TextTokenizer, monkeypatch) -> None:
-    monkeypatch.setattr(token_cache, "_CHARACTERS_AT_ONCE", 50_000)
+    monkeypatch.setattr(token_parts, "_CHARACTERS_AT_ONCE", 50_000)
     monkeypatch.setattr(token_cache, "_TOKENS_AT_ONCE", 10_000)
 
     def peak(num_texts: int) -> int:

@@ -91,6 +91,7 @@ def test_without_pretraining_only_the_arms_that_need_none_are_left_and_labels_ar
         (40, ("happy", "sad"), ["dataset=imdb", "path=", *OWN_COLUMNS], "--data-root"),
         (40, ("happy", "sad"), ["dataset=someone/reviews", "path=", *OWN_COLUMNS], "dataset=hub path=OWNER/NAME"),
         (40, ("happy", "sad"), ["task=sentences"], "Valid values: "),
+        (60, ("happy", "sad", "odd"), ["test_size=2"], "test_size=2: fewer than the 3 classes"),
         (
             40,
             ("happy", "sad", "odd"),
