@@ -151,7 +151,9 @@ def dataset_parts(source: Any, text: str, label: str, config: str | None) -> Dat
     elif tested != "test":
         parts.notes.append(f"{name}: no test split with labels: tested on {tested}")
     pool = next((split for split in ("unsupervised", "unlabelled") if split in source), "")
-    parts.pool = source[pool] if pool else None
+    if pool:
+        parts.pool = source[pool]
+        next(rows_of_dataset(parts.pool, [text], f"{name}, split {pool}"), None)  # is there such a column?
     unused = [split for split in source if split not in ("train", tested, pool)]
     if unused:
         parts.notes.append(f"{name}: splits that are not used: {', '.join(unused)}")

@@ -267,3 +267,5 @@ def test_a_pool_of_a_dataset_is_read_as_a_stream() -> None:
     assert list(data.unlabelled) == ["one", "two"] == list(data.unlabelled) and data.unlabelled.num_empty == 1
     other = Corpus.of_dataset(pool.select([0]), name="other")
     assert data.unlabelled.fingerprint() != other.fingerprint()
+    with pytest.raises(ValueError, match="split unsupervised: no column 'text'"):
+        TextData.from_dataset(datasets.DatasetDict(train=train, unsupervised=pool.remove_columns("text")))
