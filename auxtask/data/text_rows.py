@@ -143,9 +143,9 @@ def dataset_parts(source: Any, text: str, label: str, config: str | None) -> Dat
     # Competitions publish test texts without labels: then the validation texts are tested on, or a part of training.
     tested = ""
     for split in ("test", "validation"):
-        if split in source and not tested:
-            rows = _rows_of(source[split], f"{name}, split {split}", text, label, secret=parts.train.labels)
-            parts.test, tested = (rows, split) if rows.texts else (None, "")
+        if split in source and parts.test is None:
+            parts.test = _rows_to_test(source[split], f"{name}, split {split}", text, label, parts.train.labels)
+            tested = "" if parts.test is None else split
     if not tested:
         parts.notes.append(f"{name}: no test or validation split with labels: tested on a part of train")
     elif tested != "test":
@@ -218,13 +218,16 @@ def split_rows(rows: TextRows, fraction: float, seed: int) -> tuple[LabelledText
     return whole.take(np.flatnonzero(~tested)), whole.take(np.flatnonzero(tested)), notes
 
 
-def _rows_of(dataset: Any, name: str, text: str, label: str, secret: Sequence[str] | None = None) -> TextRows:
-    """Read a split; where labels may be kept `secret`, of one in which all are, nothing, given those of training."""
+def _rows_of(dataset: Any, name: str, text: str, label: str) -> TextRows:
     features = getattr(dataset, "features", None) or {}
     names = getattr(features.get(label), "names", None)
-    if secret is not None and label not in (getattr(dataset, "column_names", None) or [label]):
-        return TextRows(name, [], [], ())
-    rows = collect_rows(name, rows_of_dataset(dataset, [text, label], name), names)
-    if secret is not None and set(rows.labels) == {"-1"} and "-1" not in secret:
-        return TextRows(name, [], [], ())
-    return rows
+    return collect_rows(name, rows_of_dataset(dataset, [text, label], name), names)
+
+
+def _rows_to_test(dataset: Any, name: str, text: str, label: str, learned: Sequence[str]) -> TextRows | None:
+    """Read a split; None where its labels are kept secret: no such column, or all -1, which no `learned` one is."""
+    if label not in (getattr(dataset, "column_names", None) or [label]):
+        return None
+    rows = _rows_of(dataset, name, text, label)
+    secret = set(rows.labels) == {"-1"} and "-1" not in learned
+    return None if secret or not rows.texts else rows

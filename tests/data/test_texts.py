@@ -212,7 +212,7 @@ def test_of_several_splits_one_with_labels_is_tested_on() -> None:
     made = datasets.DatasetDict({k: datasets.Dataset.from_dict(v, features=features) for k, v in parts.items()})
     data = TextData.from_dataset(made)
     assert list(data.test.texts) == ["nice", "sad"]
-    assert any("no test split with labels: tested on validation; " in f"{n}; " for n in data.notes)
+    assert any(note.endswith("no test split with labels: tested on validation") for note in data.notes)
     del made["validation"]  # then a part of the training texts is
     data = TextData.from_dataset(made)
     assert data.train.counts.tolist() == data.test.counts.tolist() == [1, 1]
