@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +20,8 @@ def atomic_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Give an empty folder to write in, which takes the name `folder` when the block ends.
 
     If the block fails (a full disk, Ctrl-C), nothing is left, and what was there before stays. A
-    folder that we wrote earlier, or an empty one, is replaced.
+    folder that we wrote earlier, or an empty one, is replaced: where Linux allows it at one stroke, so that there is
+    always a whole folder of that name, also for a process that is killed.
 
     Parameters
     ----------
@@ -64,14 +67,28 @@ def _check_target(target: Path, name: str) -> bool:
 
 
 def _swap(partial: Path, target: Path) -> None:
-    old = partial.with_suffix(".old")
-    target.replace(old)
-    try:
-        partial.replace(target)
-    except BaseException:
-        old.replace(target)
-        raise
+    """Put the new folder in the old one's place, and remove the old one."""
+    if _exchanged(partial, target):
+        old = partial
+    else:
+        old = partial.with_suffix(".old")
+        target.replace(old)
+        try:
+            partial.replace(target)
+        except BaseException:
+            old.replace(target)
+            raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two folders take each other's names at one stroke; tell whether system and file system can."""
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)  # which Python's os does not offer
+    working_folder, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
+    names = os.fsencode(one), os.fsencode(other)
+    return rename is not None and rename(working_folder, names[0], working_folder, names[1], exchange) == 0
 
 
 def _flush(path: Path) -> None:

@@ -26,6 +26,9 @@ _WEIGHTS: dict[str, Any] = {"sublinear_tf": True}
 class TermCounts:
     """Counts words and pairs of words of all texts once, for any number of fits on parts of them.
 
+    Words have two letters or more. Where texts to learn from have none (smileys, single letters), a classifier learns
+    from them how frequent classes are, and nothing else.
+
     Parameters
     ----------
     texts : sequence of str
@@ -42,15 +45,15 @@ class TermCounts:
     @cached_property
     def _counts(self) -> Any:
         """Sparse [num_texts, num_terms]; made when first asked for."""
-        from scipy.sparse import vstack
+        from scipy.sparse import csr_matrix, vstack
         from sklearn.feature_extraction.text import CountVectorizer
 
         counter = CountVectorizer(**_TERMS)
         first, others = np.flatnonzero(self._learnable), np.flatnonzero(~self._learnable)
         try:
             parts = [counter.fit_transform([self._texts[i] for i in first.tolist()])]
-        except ValueError:  # scikit-learn speaks of stop words
-            raise ValueError("no text has a word of two letters or more: there is nothing that TF-IDF counts") from None
+        except ValueError:  # no text has a word of two letters or more: one term that stands nowhere
+            return csr_matrix((len(self._texts), 1))
         if len(others):
             parts.append(counter.transform([self._texts[i] for i in others.tolist()]))
         return vstack(parts).tocsr()[np.argsort(np.concatenate([first, others]))]
@@ -134,7 +137,10 @@ class TfidfWords:
         from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
         counter = CountVectorizer(**_TERMS)
-        terms = _common_terms(counter.fit_transform(texts), min_texts)
+        try:
+            terms = _common_terms(counter.fit_transform(texts), min_texts)
+        except ValueError:  # scikit-learn speaks of stop words
+            raise ValueError("no text has a word of two letters or more: there is nothing that TF-IDF counts") from None
         vectorizer = TfidfVectorizer(vocabulary=counter.get_feature_names_out()[terms], **_TERMS, **_WEIGHTS)
         features = vectorizer.fit_transform(texts)
         kernel, bias = logistic_head(features, labels, strength, weights)
@@ -154,11 +160,10 @@ class TfidfWords:
 
 
 def _common_terms(counts: Any, min_texts: int) -> np.ndarray:
-    """Give the columns of terms that stand in so many texts; of texts that share none, of all that stand in one."""
+    """Give the columns of terms that stand in so many texts; if none does, of those in one; if none does, of all."""
     num_texts = counts.getnnz(axis=0)
-    terms = np.flatnonzero(num_texts >= min_texts)
-    if not len(terms):
-        terms = np.flatnonzero(num_texts)
-    if not len(terms):
-        raise ValueError("no text to learn from has a word of two letters or more that TF-IDF could count")
+    for least in (min_texts, 1, 0):
+        terms = np.flatnonzero(num_texts >= least)
+        if len(terms):
+            break
     return terms

@@ -9,11 +9,7 @@ from typing import Any
 import pytest
 
 import auxtask as at
-from auxtask.runs.catalogue import find_program, load_program
-
-
-def module() -> dict[str, Any]:
-    return load_program(find_program("corpus_memory", "benchmarks")).main.__globals__
+from tests.running import parts_of
 
 
 class Told:
@@ -39,7 +35,7 @@ class Told:
 
 
 def test_each_task_is_an_arm_and_each_round_a_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own, run, folders = module(), Told(tmp_path), []
+    own, run, folders = parts_of("corpus_memory", "benchmarks"), Told(tmp_path), []
 
     def peak_memory(task: str, file: Path, folder: Path, steps: int) -> float:
         folders.append(folder)
@@ -55,7 +51,7 @@ def test_each_task_is_an_arm_and_each_round_a_value(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("task", ["masked_words", "same_document"])
 def test_a_task_trains_on_the_corpus(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own, make, made = module(), at.language_backbone, []
+    own, make, made = parts_of("corpus_memory", "benchmarks"), at.language_backbone, []
     monkeypatch.setattr(at, "language_backbone", lambda *a, **k: made.append(make(*a, **k)) or made[-1])
     corpus = at.Corpus.open(own["write_corpus"](tmp_path / "small.jsonl", 0.1))
     tokenizer = at.TextTokenizer.train(corpus, vocab_size=500)
@@ -65,7 +61,7 @@ def test_a_task_trains_on_the_corpus(task: str, tmp_path: Path, monkeypatch: pyt
 
 
 def test_bad_input_is_named_in_one_line(tmp_path: Path) -> None:
-    own = module()
+    own = parts_of("corpus_memory", "benchmarks")
     with pytest.raises(ValueError, match="task='guess': expected masked_words or same_document"):
         own["pretrain"]("guess", None, None, "1steps")
     with pytest.raises(ValueError, match=r"same_document, nowhere.jsonl: .*nowhere") as refusal:

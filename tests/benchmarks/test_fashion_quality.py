@@ -12,7 +12,7 @@ import auxtask as at
 from auxtask.data.fashion_files import FASHION_NAMES
 from auxtask.data.image_data import ImageData
 from auxtask.data.labelled_images import LabelledImages
-from auxtask.runs.catalogue import find_program, load_program
+from tests.running import parts_of
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def search(monkeypatch) -> dict[str, Any]:
     train, test = (LabelledImages(part, labels, FASHION_NAMES) for part in images)
     small = ImageData("fashion_mnist", train, test, images[0, :0])
     monkeypatch.setattr(at.ImageData, "fashion_mnist", lambda root: small)
-    return load_program(find_program("fashion_quality", "benchmarks")).main.__globals__
+    return parts_of("fashion_quality", "benchmarks")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
 import auxtask as at
-from auxtask.runs.catalogue import find_program, load_program
+from tests.running import parts_of
 
 
 class Notes:
@@ -21,10 +20,6 @@ class Notes:
         self.notes.append(text)
 
 
-def module() -> dict[str, Any]:
-    return load_program(find_program("rbm_against_sklearn", "benchmarks")).main.__globals__
-
-
 def test_a_rate_is_chosen_by_training_digits_that_are_held_out() -> None:
     digits, shown, run = at.ImageData.digits(), [], Notes()
 
@@ -32,7 +27,7 @@ def test_a_rate_is_chosen_by_training_digits_that_are_held_out() -> None:
         shown.append((data, seed))
         return 1 - abs(rate - 0.1), 0.0, 0.0
 
-    own = module()
+    own = parts_of("rbm_against_sklearn", "benchmarks")
     assert own["best_rate"](run, "auxtask", train, digits, 2) == 0.1
     assert len(shown) == 2 * len(own["RATES"]) and "rate 0.1, by" in run.notes[0]
     assert {seed for _, seed in shown} == {own["SEARCH_SEED"], own["SEARCH_SEED"] + 1}
@@ -44,7 +39,7 @@ def test_a_rate_is_chosen_by_training_digits_that_are_held_out() -> None:
 
 
 def test_both_sides_learn_features_that_tell_digits() -> None:
-    digits, own = at.ImageData.digits(), module()
+    digits, own = at.ImageData.digits(), parts_of("rbm_against_sklearn", "benchmarks")
     few = dataclasses.replace(digits, train=digits.train.take(np.arange(400)), test=digits.test.take(np.arange(200)))
     for side in ("ours", "theirs"):
         accuracy, *speeds = own[side](few, 0.1, 0, 30, 4)

@@ -19,6 +19,12 @@ def one_line(done) -> str:
     return done.stderr
 
 
+def test_a_slow_import_would_be_seen(auxtask, tmp_path: Path) -> None:
+    script = tmp_path / "slow.py"
+    script.write_text("import sklearn")
+    assert "IMPORTED sklearn" in auxtask(script=script).stdout.splitlines()
+
+
 def test_help_and_ls_import_no_framework(auxtask) -> None:
     for words in (["--help"], ["ls"], []):
         done = auxtask(*words)

@@ -78,12 +78,22 @@ def test_a_fitted_classifier_for_later_texts_is_the_same(min_texts: int) -> None
     np.testing.assert_allclose(later.log_probabilities([TEXTS[i] for i in TEST]), scores, rtol=1e-4, atol=1e-5)
 
 
-def test_where_no_term_is_common_all_count_and_without_words_it_says_so() -> None:
+def test_where_no_term_is_common_all_count() -> None:
     texts = ["alpha", "beta", "gamma", "delta"]
     for scores in (
         log_tfidf(TermCounts(texts), 10.0, 3)(np.arange(4), np.arange(4) % 2, np.arange(4)),
         TfidfWords.fit(texts, np.arange(4) % 2, 10.0, min_texts=3).log_probabilities(texts),
     ):
         np.testing.assert_array_equal(scores.argmax(1), np.arange(4) % 2)
+
+
+@pytest.mark.parametrize("others", [[], ["a word"]], ids=["no text has a word", "no text to learn from has one"])
+def test_texts_without_words_tell_only_how_frequent_classes_are(others: list[str]) -> None:
+    texts = ["?", "!", ":-)", "a", *others]
+    scores = log_tfidf(TermCounts(texts), 10.0)(np.arange(4), np.array([0, 0, 0, 1]), np.arange(len(texts)))
+    np.testing.assert_allclose(np.exp(scores), [[0.75, 0.25]] * len(texts), atol=1e-3)
+
+
+def test_for_later_texts_nothing_is_fitted_where_there_are_no_words() -> None:
     with pytest.raises(ValueError, match="no text has a word"):
-        log_tfidf(TermCounts(["?", "!"]), 1.0)(np.arange(2), np.arange(2), np.arange(2))
+        TfidfWords.fit(["?", "!"], np.arange(2), 1.0)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import auxtask as at
-from tests.recipes.running import call, notes_of, rows_of
+from tests.running import call, notes_of, rows_of
 
 REUSED = ("budgets=1", "draws=2", "arms=nearest_mean,probe")
 TINY = ("pretraining=3steps", *REUSED)

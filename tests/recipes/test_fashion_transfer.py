@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import auxtask as at
-from tests.recipes.running import call, result_of
+from tests.running import call, result_of
 
 ARMS = {"scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual", "chosen"}
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import auxtask as at
-from tests.recipes.running import call, result_of
+from tests.running import call, result_of
 
 L = at.keras.layers
 ARMS = {"pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "full", "gradual", "chosen"}

@@ -10,7 +10,7 @@ import pytest
 
 import auxtask as at
 from auxtask.runs.catalogue import find_program
-from tests.recipes.running import call, rows_of
+from tests.running import call, rows_of
 
 OWN_ARMS = {"pixels", "scratch", "random_frozen", "probe", "probe_then_tune", "chosen"}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import auxtask as at
-from tests.recipes.running import call, parts_of, rows_of
+from tests.running import call, parts_of, rows_of
 
 ALL_TEXT_ARMS = {
     "tfidf", "scratch", "random_frozen", "probe_last_layer", "probe", "self_training", "probe_then_tune", "same_label",

@@ -13,7 +13,7 @@ from PIL import Image
 import auxtask as at
 from auxtask.runs.catalogue import find_program, load_program
 from auxtask.runs.program import run_program
-from tests.recipes.running import call, parts_of, result_of
+from tests.running import call, parts_of, result_of
 
 
 def recipe(*words: object, validate: bool = False) -> int:

@@ -1,4 +1,4 @@
-"""Recipes called as from the command line, in this process, and what they leave."""
+"""Recipes called as from the command line, in this process, what they leave, and what they are made of."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def call(recipe: str, *words: object, validate: bool = False) -> int:
     return (validate_program if validate else run_program)(load, [*map(str, words)], usage=f"auxtask run {recipe}")
 
 
-def parts_of(recipe: str) -> dict[str, Any]:
-    """Give the functions and classes of a recipe, by name."""
-    return load_program(find_program(recipe)).main.__globals__
+def parts_of(program: str, kind: str = "recipes") -> dict[str, Any]:
+    """Give the functions and classes of a recipe, or of one of the `benchmarks`, by name."""
+    return load_program(find_program(program, kind)).main.__globals__
 
 
 def result_of(folder: Path) -> dict[str, Any]:
