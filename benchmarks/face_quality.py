@@ -128,14 +128,15 @@ def search_training(
 ) -> None:
     """Compare lengths and rates of the arms that train a network: one draw, since each cell takes half a minute."""
     images, augment = pseudo.images(), at.Augmentation(size=NETWORK["size"])
+    network = partial(at.network_arm, backbone, images, augment=augment, crop=0.9, mirror=True)  # as in the recipe
     schedules, tunings = (((1, 1e-3, 16),), ((2, 1e-4, 16),)) if config.quick else (SCHEDULES, TUNINGS)
     for epochs, rate, size in schedules if "scratch" in searches else ():
         decay = at.keras.optimizers.schedules.CosineDecay(rate, epochs * 50)
-        arm = at.network_arm(backbone, images, at.Plan.scratch(epochs, decay), "random", augment, batch_size=size)
+        arm = network(at.Plan.scratch(epochs, decay), "random", batch_size=size)
         compare({"scratch": arm}, pseudo, f"scratch-{epochs}x{size}-{rate:g}", config, run, draws=1)
     for epochs, rate, size in tunings if "tune" in searches else ():
         plan = at.Plan.full(epochs, at.keras.optimizers.schedules.CosineDecay(rate, epochs * 50))
-        arm = at.network_arm(backbone, images, plan, "copy", augment, batch_size=size, start=at.logistic_head)
+        arm = network(plan, "copy", batch_size=size, start=at.logistic_head)
         compare({"probe_then_tune": arm}, pseudo, f"tune-{epochs}x{size}-{rate:g}", config, run, draws=1)
 
 

@@ -1,7 +1,7 @@
 """Recognise your people from a few photos each, by way of "same person or not?" learned on strangers.
 
 Auxiliary task: a siamese network learns on photos of strangers whether two show the same person.
-Target task: name the people you care about, from 1 to 10 photos of each.
+Target task: name the people you care about, from 1 to 10 labelled photos of each.
 
     auxtask run face_recognition                                   # drawn faces: no data needed
     auxtask run face_recognition dataset=lfw --data-root DIR       # Labeled Faces in the Wild
@@ -9,9 +9,9 @@ Target task: name the people you care about, from 1 to 10 photos of each.
     auxtask run face_recognition dataset=folder targets=MY_PEOPLE strangers=OTHERS
     auxtask run face_recognition dataset=folder targets=MY_PEOPLE source=runs/face_recognition/EARLIER
 
-A folder holds one folder of photos per person. The run folder keeps `backbone/` (the pretrained network) and
-`model/`, which names people: `at.load("RUN/model").predict(["photo.jpg"])`. README has the figures to expect
-of both data sets.
+A folder holds one folder per person with two photos or more, faces in their middle as in LFW. The run folder keeps
+`backbone/` (the pretrained network) and `model/`, which names people: `at.load("RUN/model").predict(["photo.jpg"])`.
+README has the figures to expect of both data sets.
 """
 
 from __future__ import annotations
@@ -343,7 +343,7 @@ def make_arms(
     tune = at.Plan.probe_then_tune(epochs, rate, cosine(epochs - 1, rate), probe_epochs=1)
     network = partial(
         at.network_arm, backbone, images, augment=at.Augmentation(size=backbone.input_shape[1]), batch_size=16,
-        on_tuned=partial(at.keep_thawing, run),
+        crop=0.9, mirror=True, on_tuned=partial(at.keep_thawing, run),
     )  # fmt: skip
     return {
         "pixels": at.linear_arm(lambda: images[:, ::2, ::2].reshape(len(images), -1) / 255.0, at.logistic_head),

@@ -266,7 +266,7 @@ def network_arms(task: Task, file: Path, **more: Any) -> dict[str, Any]:
     return {
         name: at.network_arm(
             backbone, task.images, plan, "random" if name == "scratch" else "copy", settings.shifts, settings.batches,
-            crop=1.0, mirror=settings.shifts.flip, sigmoid=True, train_metric="train_accuracy", **more,
+            mirror=settings.shifts.flip, sigmoid=True, train_metric="train_accuracy", **more,
         )
         for name, plan in make_plans(settings, len(at.layer_groups(backbone))).items()
     }  # fmt: skip

@@ -112,6 +112,8 @@ def main(config: Config, run: at.Run) -> None:
             chosen=at.chosen_arm(families, rival), only=config.arms or None, seed=run.seed, run=run,
         ).run(bar.update)  # fmt: skip
     at.report_comparison(run, results)
+    if data.test.files:
+        run.save_predictions({"files": [*data.train.files, *data.test.files]})  # by item
     if not results.picks:
         return run.note("no model/ is kept: with chosen among arms= there is one")
     at.report_mistakes(run, results, lambda items: data.test.images[items], data.train.examples)
@@ -180,7 +182,7 @@ def load_source(config: Config, run: at.Run) -> at.Model | None:
         return None
     if Path(config.source).exists() or os.sep in config.source or Path(config.source).suffix:
         saved_here = (0, 255) if Path(config.source).is_dir() else None  # of any other file it is guessed
-        source = at.load(config.source, custom_layers=CUSTOM_LAYERS)
+        source = load_file(config.source)
         backbone, notes = at.image_backbone(source, config.pixel_range or saved_here, config.size)
         for text in notes:
             run.note(text)
@@ -188,6 +190,17 @@ def load_source(config: Config, run: at.Run) -> at.Model | None:
     if config.pixel_range:
         raise ValueError(f"pixel_range= is for a file: {config.source} brings its own preprocessing")
     return at.application_backbone(config.source, config.size or 128)
+
+
+def load_file(source: str) -> at.Model:
+    """Load a model; one with layers of your own needs a copy of this recipe that knows them."""
+    try:
+        return at.load(source, custom_layers=CUSTOM_LAYERS)
+    except ValueError as error:
+        if "custom_layers=" in str(error) and not CUSTOM_LAYERS:
+            hint = "in a copy of this recipe (auxtask cp image_classification MINE.py) that is CUSTOM_LAYERS"
+            raise ValueError(f"{error}; {hint}") from None
+        raise
 
 
 def learn_other_digits(config: Config, run: at.Run) -> at.Model:
@@ -219,7 +232,7 @@ def make_networks(
     cosine = at.keras.optimizers.schedules.CosineDecay(1e-3, epochs * 10)
     network = partial(
         at.network_arm, backbone, images, augment=at.Shifts(max(1, images.shape[1] // 14), flip=mirror),
-        epoch_batches=10, crop=1.0, mirror=mirror, train_metric="train_accuracy", on_tuned=on_tuned,
+        epoch_batches=10, mirror=mirror, train_metric="train_accuracy", on_tuned=on_tuned,
     )  # fmt: skip
     tune = at.Plan.probe_then_tune(epochs, 1e-3, 1e-4, probe_epochs=max(1, epochs // 5))
     return {

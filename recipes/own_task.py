@@ -152,7 +152,7 @@ def make_arms(config: Config, run: at.Run, backbone: at.Model, images: np.ndarra
 
     def network(plan: at.Plan, init: Any) -> Any:
         return at.network_arm(
-            backbone, images, plan, init, at.Shifts(2), epoch_batches=20, crop=1.0, train_metric="train_accuracy",
+            backbone, images, plan, init, at.Shifts(2), epoch_batches=20, mirror=True, train_metric="train_accuracy",
             on_tuned=partial(at.keep_thawing, run),
         )  # fmt: skip
 

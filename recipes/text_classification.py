@@ -179,7 +179,8 @@ def main(config: Config, run: at.Run) -> None:
         most = max(results.picks)
         items = np.unique([comparison.drawn(most, draw) for draw in range(draws_of(config))])
         arm = Counter(results.picks[most]).most_common(1)[0][0]
-        run.note(f"model/: {arm}, refitted on the {len(items)} texts labelled in the draws of {most}")
+        had = f"{len(items)} texts labelled in the draws of {most}, of {len(data.train)} to learn from"
+        run.note(f"model/: {arm}, refitted on the {had}")
         parts = refitted(arm, config, families, networks, layers, backbone, target, items)
         at.TextClassifier(
             data.names, **parts, tokenizer=tokenizer, max_length=encoded.max_length, keep=encoded.keep
@@ -238,6 +239,10 @@ def check(config: Config, run: at.Run) -> at.TextData:
         raise ValueError(f"{data.name}: no test text of the class {rarest}: every class must be tested")
     for text in data.notes:
         run.note(text)
+    if config.dataset in OWN:
+        known = ", ".join(f"{name} {count}" for name, count in zip(data.names, data.train.counts, strict=True))
+        asked = f"{','.join(map(str, budgets))} of them {'per class' if config.per_class else 'in all'}"
+        run.note(f"{len(data.train)} texts to learn from ({known}), labels of {asked}; {len(data.test)} to test on")
     if config.dataset == "drawn":
         run.note("for real texts: auxtask run text_classification dataset=csv path=FILE text=COLUMN label=COLUMN")
     return data

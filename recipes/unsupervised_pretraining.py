@@ -492,7 +492,7 @@ def make_networks(
     """Give the arms that train a network: the same augmentation, and as many epochs."""
     epochs, batches = (2, 5) if config.quick else kind.tune
     network = partial(
-        at.network_arm, images=target.images, augment=kind.shifts, epoch_batches=batches, crop=1.0,
+        at.network_arm, images=target.images, augment=kind.shifts, epoch_batches=batches,
         mirror=target.mirror, train_metric="train_accuracy",
     )  # fmt: skip
     cosine = partial(at.keras.optimizers.schedules.CosineDecay, decay_steps=epochs * batches)

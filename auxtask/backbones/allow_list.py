@@ -183,8 +183,8 @@ class _Walk:
     def _unknown(self, name: str) -> str:
         if name in _CODE:
             return (
-                f"{self.where} {_CODE[name]}, which is never run from a file; put it into a layer "
-                "class of your own, save again, and pass custom_layers={'Name': Class}"
+                f"{self.where} {_CODE[name]}, which is never run from a file; scale pixels by keras.layers.Rescaling, "
+                "put anything else into a layer class of your own, save again, and pass custom_layers={'Name': Class}"
             )
         near = _nearest(name, {*LAYERS, *MODELS, *HOUSE_LAYERS, *self.custom})
         return (

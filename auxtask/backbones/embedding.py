@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -42,7 +43,8 @@ def embed(
     Raises
     ------
     ValueError
-        Shapes do not fit, or a crop is outside (0, 1].
+        Shapes do not fit, a crop is outside (0, 1], or a pixel is not finite. Pixels that seem to run from 0 to 1 are
+        warned of.
     """
 
     def unit_views(batch: np.ndarray) -> np.ndarray:
@@ -122,4 +124,16 @@ def _check(backbone: keras.Model, images: np.ndarray, crops: Sequence[float], ba
         raise ValueError(f"crops must be shares in (0, 1], at least one, not {tuple(crops)}")
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    _check_pixels(images)
     return int(wanted[1] or given[1])
+
+
+def _check_pixels(images: np.ndarray) -> None:
+    """Refuse floats that are not finite, and warn of those that were divided by 255."""
+    if images.dtype.kind != "f" or not images.size:
+        return
+    low, high = float(images.min()), float(images.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError(f"images hold pixels that are not finite (from {low} to {high})")
+    if high <= 1 and high > low:
+        warnings.warn(f"pixels run from {low:g} to {high:g}; the network takes 0 to 255", stacklevel=5)

@@ -256,7 +256,8 @@ class ImageData:
         rows = np.setdiff1d(np.arange(len(kept)), copies)
         notes += reading_notes(str(folder), photos, size)
         notes += [f"{folder}: {len(copies)} exact copies of other images dropped"] if copies else []
-        everything = LabelledImages(images[rows], np.array([names.index(kept[i]) for i in rows]), names)
+        labels, files_of = np.array([names.index(kept[i]) for i in rows]), tuple(listed[i] for i in rows)
+        everything = LabelledImages(images[rows], labels, names, files_of)
         train, test = fixed_test_half(everything.labels, seed, test_fraction, names=names, kind="class")
         # Only now, so that which pictures are tested depends on the files alone, whatever the size.
         owners, listed, pixels = ([each[i] for i in rows] for each in (kept, listed, photos.pixel_digests))

@@ -26,6 +26,8 @@ class LabelledImages(Labelled):
         Indices into `names`.
     names : tuple of str
         The classes; one without a picture is allowed.
+    files : tuple of str
+        Where each picture was read from; empty: not from files of their own.
 
     Raises
     ------
@@ -36,6 +38,7 @@ class LabelledImages(Labelled):
     images: np.ndarray
     labels: np.ndarray
     names: tuple[str, ...]
+    files: tuple[str, ...] = ()
     unit: ClassVar[str] = "images"
 
     def __post_init__(self) -> None:
@@ -45,6 +48,8 @@ class LabelledImages(Labelled):
             raise ValueError(f"images must be uint8 [n, height, width, channels], not {images.dtype} {images.shape}")
         if labels.shape != images.shape[:1] or (len(labels) and not np.issubdtype(labels.dtype, np.integer)):
             raise ValueError(f"{len(images)} images need as many whole labels, not {labels.dtype} {labels.shape}")
+        if self.files and len(self.files) != len(images):
+            raise ValueError(f"{len(images)} images, but {len(self.files)} files that they come from")
         refuse_unknown_labels(labels, self.names)
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"a class name stands twice in {', '.join(self.names)}")
@@ -58,7 +63,7 @@ class LabelledImages(Labelled):
     def take(self, indices: np.ndarray | Sequence[int]) -> LabelledImages:
         """Give the pictures at these positions, in this order."""
         where = np.asarray(indices, np.int64)
-        return LabelledImages(self.images[where], self.labels[where], self.names)
+        return LabelledImages(self.images[where], self.labels[where], self.names, self._files_at(where))
 
     def only(self, names: Sequence[str]) -> LabelledImages:
         """Keep these classes: labels then count through `names` as given, pictures stay in their order.
@@ -75,7 +80,10 @@ class LabelledImages(Labelled):
         for position, name in enumerate(names):
             new[self.names.index(name)] = position
         kept = np.flatnonzero(new[self.labels] >= 0)
-        return LabelledImages(self.images[kept], new[self.labels[kept]], names)
+        return LabelledImages(self.images[kept], new[self.labels[kept]], names, self._files_at(kept))
+
+    def _files_at(self, where: np.ndarray) -> tuple[str, ...]:
+        return tuple(self.files[i] for i in np.arange(len(self))[where]) if self.files else ()
 
     def without(self, names: Sequence[str]) -> LabelledImages:
         """Drop these classes; the others keep their order. ValueError as for `only`."""

@@ -84,8 +84,12 @@ def is_unlabelled(value: Any) -> bool:
 
 
 def class_notes(train: LabelledTexts, test: LabelledTexts) -> list[str]:
-    """Say which classes are missing on one side, and where classes are of very different sizes."""
+    """Say which classes are missing on one side, have nearly the same name, or are of very different sizes."""
     notes = []
+    alike: dict[str, list[str]] = {}
+    for name in train.names:
+        alike.setdefault(name.casefold().removesuffix(".0"), []).append(name)
+    notes += [f"{' and '.join(names)} are different classes" for names in alike.values() if len(names) > 1]
     for side, part, other in (("training", train, "test"), ("test", test, "training")):
         missing = [name for name, count in zip(part.names, part.counts, strict=True) if not count]
         if missing:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from auxtask.data.images import PHOTO_SUFFIXES, Photos
+from auxtask.data.table_header import refuse_other_delimiter, require_column
 
 
 def list_folder(
@@ -98,12 +98,14 @@ def read_table(table: Path, columns: Sequence[str]) -> list[tuple[int, dict[str,
     Raises
     ------
     FileNotFoundError, ValueError
-        if the file is missing, is no text, lacks a column or has no rows, or a field is empty
+        if the file is missing, is no text, is divided by semicolons, lacks a column or has no rows, or a field is empty
     """
     if not table.is_file():
         raise FileNotFoundError(f"{table}: no such file")
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
+            refuse_other_delimiter(file.readline(), ",", columns, str(table))
+            file.seek(0)
             reader = csv.DictReader(file, skipinitialspace=True)
             present = [name.strip() for name in reader.fieldnames or []]
             reader.fieldnames = present
@@ -111,11 +113,7 @@ def read_table(table: Path, columns: Sequence[str]) -> list[tuple[int, dict[str,
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{table}: is not a CSV text file ({error})") from None
     for name in columns:
-        if name not in present:
-            close = difflib.get_close_matches(name, present, 1)
-            hint = f"; did you mean {close[0]!r} to be it?" if close else ""
-            has = ", ".join(present) or "nothing"
-            raise ValueError(f"{table}: no column {name!r} (its header has: {has}){hint}")
+        require_column(name, present, str(table), "; its first line must name the columns")
     if not rows:
         raise ValueError(f"{table}: has a header but no rows")
     cleaned = []

@@ -129,7 +129,9 @@ def fixed_test_half(
         short = np.flatnonzero(num_test >= counts)
         listed = _listing(np.unique(labels)[short], counts[short], names)
         needed = 2 if max_pool is None else min_test + 1
-        raise ValueError(f"each {kind} needs {needed} photos to learn from and to test, but {listed}")
+        raise ValueError(
+            f"each {kind} needs {needed} photos to learn from and to test, but {listed} (add some, or leave it out)"
+        )
     position = np.arange(len(order)) - np.repeat(starts, counts)
     tested = position < np.repeat(num_test, counts)
     return np.sort(order[~tested]), np.sort(order[tested])

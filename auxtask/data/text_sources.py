@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import glob
 import gzip
 import json
@@ -11,10 +10,12 @@ import logging
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from auxtask.data.one_line import first_line
+from auxtask.data.table_header import refuse_other_delimiter, require_column
 
 Row = tuple[int, tuple[Any, ...]]
 TEXT_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".parquet")
@@ -69,13 +70,13 @@ def rows_of_dataset(dataset: Iterable[dict[str, Any]], columns: Sequence[str], n
     present = getattr(dataset, "column_names", None)
     if present is not None:
         for column in columns:
-            _require(column, present, name)
+            require_column(column, present, name)
         select = getattr(dataset, "select_columns", None)
         dataset = select(list(columns)) if select is not None else dataset
     for number, row in enumerate(dataset, 1):
         if present is None:
             for column in columns:
-                _require(column, row, f"{name}, row {number}")
+                require_column(column, row, f"{name}, row {number}")
         yield number, tuple(row[column] for column in columns)
 
 
@@ -190,24 +191,26 @@ def _rows_of_json(file: Path, columns: Sequence[str]) -> Iterator[Row]:
         if not isinstance(row, dict):
             raise ValueError(f"{file}, line {number}: a JSON {type(row).__name__}, expected one object per line")
         if columns[0] not in row:
-            _require(columns[0], row, f"{file}, line {number}")
+            require_column(columns[0], row, f"{file}, line {number}")
         if not met.keys() >= row.keys():
             met |= dict.fromkeys(row)
         yield number, tuple(row.get(column) for column in columns)
     for column in columns if met else ():
-        _require(column, met, str(file))
+        require_column(column, met, str(file))
 
 
 def _rows_of_table(file: Path, columns: Sequence[str], delimiter: str) -> Iterator[Row]:
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     # strict: a quote that is never closed would swallow every row that follows.
     lines = (line for _, line in _lines(file))
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    first = next(lines, "")
+    refuse_other_delimiter(first, delimiter, columns, str(file))
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True, strict=True)
     begun = 1  # the line in which a row begins: one with a quote that is not closed ends anywhere
     try:
         header = [name.strip() for name in next(reader, [])]
         for column in columns:
-            _require(column, header, str(file))
+            require_column(column, header, str(file), "; its first line must name the columns")
             if header.count(column) > 1:
                 raise ValueError(f"{file}: {header.count(column)} columns are called {column!r}; rename all but one")
         where = [header.index(column) for column in columns]
@@ -233,12 +236,3 @@ def _rows_of_table(file: Path, columns: Sequence[str], delimiter: str) -> Iterat
             f"{file}, {place}: damaged CSV ({error}); a field that begins with a quote "
             "ends with one, and quotes within it are doubled"
         ) from None
-
-
-def _require(column: str, present: Iterable[str], where: str) -> None:
-    names = [str(name) for name in present]
-    if column in names:
-        return
-    close = difflib.get_close_matches(column, names, 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"{where}: no column {column!r} (there are: {', '.join(names) or 'none'}){hint}")

@@ -89,7 +89,7 @@ class TextClassifier:
         Returns
         -------
         list of str
-            One label per text, in order.
+            One label per text, in order; labels that were numbers are text too, "5".
 
         Raises
         ------

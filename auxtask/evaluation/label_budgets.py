@@ -8,6 +8,8 @@ import numpy as np
 
 __all__ = ["label_budgets"]
 
+MORE = 1.5  # times the largest usual number: then all that there is is worth a budget of its own
+
 
 def label_budgets(
     asked: Sequence[int],
@@ -27,7 +29,8 @@ def label_budgets(
     asked : sequence of int
         What the user wants; all of it must be possible (but see `drop`). Empty: `usual`.
     usual : sequence of int
-        Of these the ones that are possible; if none is, the most labels that are.
+        Of these the ones that are possible, and, where a larger one is not, the most labels that can be had, if that is
+        half as many again or more.
     counts : sequence of int [num_classes]
         Items of each class that labels may be drawn from, all classes in equal numbers.
     names : sequence of str [num_classes]
@@ -59,4 +62,8 @@ def label_budgets(
         if budget < fewest:
             raise ValueError(f"{option}={budget}: too few for {len(names)} classes, of which at least {least} of each "
                              f"are needed: {fewest} or more")  # fmt: skip
-    return tuple(sorted(asked)) or tuple(budget for budget in usual if fewest <= budget <= most) or (most,)
+    if asked:
+        return tuple(sorted(asked))
+    possible = [budget for budget in usual if fewest <= budget <= most]
+    falls_short = max(usual) > most and most >= MORE * max(possible, default=0)
+    return (*possible, most) if falls_short or not possible else tuple(possible)

@@ -37,6 +37,7 @@ def linear_arm(features: Callable[[], np.ndarray], head: Head, train_metric: str
     rows = cache(features)
 
     def arm(train: Examples, test: np.ndarray, seed: int) -> Outcome:
+        _check_positions(train.items)
         kernel, bias = head(rows()[train.items], train.labels)
         known = (rows()[train.items] @ kernel + bias).argmax(1) == train.labels
         return Outcome(rows()[test] @ kernel + bias, {train_metric: float(known.mean())})
@@ -52,11 +53,11 @@ def network_arm(
     augment: Callable[[Any, Any], Any] | None = None,
     epoch_batches: int = 50,
     batch_size: int = 32,
-    crop: float = 0.9,
+    crop: float = 1.0,
     start: Head | None = None,
     train_metric: str = "train_rank1",
     on_tuned: Callable[[FineTuning], object] | None = None,
-    mirror: bool = True,
+    mirror: bool = False,
     sigmoid: bool = False,
     callbacks: Iterable[Any] = (),
 ) -> Arm:
@@ -78,7 +79,7 @@ def network_arm(
     epoch_batches, batch_size : int
         The labelled items are gone through again and again, shuffled, until an epoch's batches are full.
     crop : float
-        Of the view (and its mirror image) by which photos are judged, see `predict_views`.
+        Of the view by which photos are judged, see `predict_views`: below 1 where augmentation crops them.
     start : Head, optional
         Gives the weights from which the new head starts, fitted on the backbone's (unit) features of the labelled
         items; tuning then begins with a solved head and need not move the backbone to suit a random one (Kumar et
@@ -86,7 +87,7 @@ def network_arm(
     on_tuned : callable (FineTuning), optional
         Told of each finished training: its model, history and ledger.
     mirror : bool
-        Whether photos are judged by their mirror image too.
+        Whether photos are judged by their mirror image too, where it shows the same (digits and letters: no).
     sigmoid : bool
         Of two classes, let one sigmoid output say how much it is the second, instead of a softmax over both.
     callbacks : iterable of keras.callbacks.Callback
@@ -105,6 +106,7 @@ def network_arm(
         return np.concatenate([1 - given, given], axis=1) if sigmoid else given
 
     def arm(train: Examples, test: np.ndarray, seed: int) -> Outcome:
+        _check_positions(train.items)
         if sigmoid and len(train.names) != 2:
             raise ValueError(f"one sigmoid output tells two classes apart, not {len(train.names)}")
         network = reuse(backbone, head=1 if sigmoid else len(train.names), init=init, seed=seed)
@@ -118,6 +120,15 @@ def network_arm(
         return Outcome(scores(network, test), {train_metric: float(known.mean())})
 
     return arm
+
+
+def _check_positions(items: np.ndarray) -> None:
+    """Refuse items that are no item numbers, such as the images themselves."""
+    if items.ndim != 1 or items.dtype.kind not in "iu":
+        raise ValueError(
+            f"items of the examples are {items.dtype} {items.shape}; this arm takes item numbers, int [n]: positions "
+            "among its images or features, as at.laid_out gives them"
+        )
 
 
 def set_head(network: keras.Model, start: Head, features: np.ndarray, labels: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from auxtask.runs.catalogue import Program, list_programs, program_of
+from auxtask.runs.catalogue import Program, list_programs, program_of, programs_folder
 from auxtask.runs.config import closest, describe, parse_overrides
 
 if TYPE_CHECKING:
@@ -239,11 +239,21 @@ def one_line_errors(debug: bool = False) -> Iterator[list[int]]:
         status[0] = 2
         if debug:
             traceback.print_exc()
-        _say(f"error: {_one_line(error)}")
+        _say(f"error: {_one_line(error)}{'' if debug or _is_ours(error) else ' (--debug shows where)'}")
     except Exception:
         status[0] = 1
         traceback.print_exc()
         _say("error: this is a bug in the recipe or in auxtask, not in how it was called")
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Tell whether an error comes from here, so that its text says what to do, not from a recipe of the user's own."""
+    if isinstance(error, OSError | MemoryError) or error.__traceback__ is None:
+        return True
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    file = Path(innermost.f_code.co_filename).resolve()
+    ours = (Path(__file__).parents[1], programs_folder("recipes"), programs_folder("benchmarks"))
+    return any(file.is_relative_to(folder.resolve()) for folder in ours)
 
 
 def _one_line(error: BaseException) -> str:

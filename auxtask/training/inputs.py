@@ -76,11 +76,12 @@ def check_labels(labels: Any, output_shape: Sequence[int | None], loss: str) -> 
 
     Parameters
     ----------
-    labels : array
+    labels : array, list, or whatever gives an array (a column of a table)
         Anything else (None, a dict, several outputs' labels) is not looked at.
     output_shape : sequence of int or None
         Of the head, the batch's axis included.
     loss : str
+        Of others than these three nothing is known:
         `binary_crossentropy` (labels from 0 to 1), `sparse_categorical_crossentropy` (whole numbers from 0 on) or
         `categorical_crossentropy` (one row of numbers from 0 on each, which may be weighted).
 
@@ -89,7 +90,8 @@ def check_labels(labels: Any, output_shape: Sequence[int | None], loss: str) -> 
     ValueError
         That says what the labels are and what the head takes.
     """
-    if not isinstance(labels, (np.ndarray, list, tf.Tensor)):
+    known = ("binary_crossentropy", "sparse_categorical_crossentropy", "categorical_crossentropy")
+    if loss not in known or not (isinstance(labels, list) or hasattr(labels, "__array__")):
         return
     found = np.asarray(labels)
     if found.dtype.kind not in "biuf":

@@ -66,7 +66,8 @@ def fine_tune(
     train, validation_data : (x, y) arrays | tf.data.Dataset | datasets.Dataset
         As `as_dataset` takes them. Arrays of `train` are shuffled.
     plan : Plan | sequence of Phase | str
-        Or the name of a built-in plan: scratch, probe, full, probe_then_tune, gradual.
+        Or the name of a built-in plan: scratch, probe, full, probe_then_tune, gradual. Its phases alone say what is
+        frozen and what learns, whatever was frozen before.
     loss : str | keras.losses.Loss, optional
         None: from the head (sigmoid: binary, softmax: categorical, sparse for integer labels).
     metrics : list, optional
@@ -102,6 +103,7 @@ def fine_tune(
             metrics = ["accuracy" if loss is not None else _accuracy_of(model, _loss_of(model, train))]
         if loss is None:
             loss = _loss_of(model, train)
+        if isinstance(loss, str):
             for known in (labels, judged):
                 check_labels(known, model.outputs[0].shape, loss)
         rates = GroupRates(_fresh(optimizer))

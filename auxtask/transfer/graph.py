@@ -181,7 +181,7 @@ def require_graph(model: Any) -> None:
         if kind.startswith("keras."):
             raise ValueError(
                 f"{kind} is a Keras 3 model; auxtask works on tf_keras (Keras 2): rebuild the same layers with "
-                "tf_keras and copy the weights, new.set_weights(old.get_weights())"
+                "auxtask.keras, which is tf_keras, and copy the weights, new.set_weights(old.get_weights())"
             )
         raise ValueError(f"model: expected a tf_keras model, got {kind}")
     if is_searchable(model):

@@ -50,6 +50,16 @@ def test_the_batch_size_does_not_matter_and_floats_do(backbone, images):
     np.testing.assert_allclose(embed(backbone, images.astype(np.float32)), whole, atol=1e-5)
 
 
+def test_pixels_from_0_to_1_are_warned_of_and_those_that_are_not_finite_refused(backbone, images):
+    small = images.astype(np.float32) / 255
+    with pytest.warns(UserWarning, match="pixels run from .* the network takes 0 to 255") as told:
+        embed(backbone, small)
+    assert told[0].filename == __file__
+    small[0, 0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="pixels that are not finite"):
+        embed(backbone, small)
+
+
 def test_no_photo_gives_no_embedding(backbone, images):
     assert embed(backbone, images[:0]).shape == (0, 6)
 

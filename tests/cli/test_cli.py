@@ -66,6 +66,7 @@ def test_an_unknown_verb_suggests_one(auxtask) -> None:
 def test_the_real_recipe_refuses_at_once_and_without_tensorflow(auxtask, words, said) -> None:
     done = auxtask("run", "face_recognition", *words)
     assert done.returncode == 2 and said in one_line(done)
+    assert "--debug shows" not in done.stderr  # our own errors say what to do
     assert "IMPORTED" not in done.stdout
 
 
@@ -110,7 +111,8 @@ def test_an_ended_run_says_one_line_and_can_be_resumed(auxtask, recipe, tmp_path
     done = auxtask("run", recipe, f"stop={stop}", "--out", out)
     assert done.returncode == code
     line = one_line(done)
-    assert {"user": "your photos are upside down", "disk": "No space left on device"}.get(stop, "--resume") in line
+    said = {"user": "your photos are upside down (--debug shows where)", "disk": "No space left on device"}
+    assert said.get(stop, "--resume") in line
     rows = result_in(out)["rows"]
     assert result_in(out)["status"] == status and len(rows) == 2
     again = auxtask("run", recipe, f"stop={stop}", "--out", out, "--resume")

@@ -173,6 +173,7 @@ def test_photos_beside_and_below_the_folders_of_people_are_counted(make_folder) 
         ("file,person\na.jpg,Ann\n", "no column 'path'"),
         ("path,persons\na.jpg,Ann\n", "no column 'person'.*'persons'"),
         ("path,person\n", "no rows"),
+        ("path;person\nfaces/Ann/01.jpg;Ann\n", "its columns are divided by ';', expected ','"),
         ("path,person\nfaces/Ann/01.jpg,Ann\ngone.jpg,Bo\n", "row 3: no such photo: gone.jpg"),
         ("path,person\nfaces/Ann/01.jpg,\n", "row 2: nothing in column 'person'"),
     ],

@@ -87,6 +87,11 @@ def test_the_line_that_is_no_utf8_is_named(tmp_path: Path, name: str) -> None:
         ("a.jsonl", '["a", "b"]\n', "line 1: a JSON list, expected one object per line"),
         ("a.jsonl", '{"texts": "a"}\n', r"line 1: no column 'text' \(there are: texts\); did you mean 'texts'\?"),
         ("a.csv", "review,stars\nfine,3\n", r"no column 'text' \(there are: review, stars\)"),
+        ("a.csv", "text;label\nfine, really;1\n", "its columns are divided by ';', expected ','; save it with commas"),
+        ("a.csv", '"review";"stars"\n"fine";3\n', "its columns are divided by ';'"),
+        ("a.csv", "text\tlabel\nfine\t1\n", r"its columns are divided by '\\t', expected ','"),
+        ("a.tsv", "text,label\nfine,1\n", r"its columns are divided by ',', expected '\\t'"),
+        ("a.csv", f"{'well ' * 99}\nfine\n", r"there are: (well ){7}well…\); its first line must name the columns"),
         ("a.csv", "", r"no column 'text' \(there are: none\)"),
         ("a.csv", 'text,label\nfine,1\n"never closed,1\nlost,0\n', "damaged CSV"),
         ("a.csv", "text,label\nfine,1\ngood, really good,1\n", "line 3: 3 fields, the header has 2; .* in quotes"),
@@ -198,3 +203,7 @@ def test_odd_json_is_named_by_its_line(line: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.jsonl, line 2: not JSON") as caught:
         list(read_rows(path, ["text"]))
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_a_column_may_be_called_by_what_divides_other_tables(tmp_path: Path) -> None:
+    assert list(read_rows(write(tmp_path / "a.csv", "a;b\nfine\n"), ["a;b"])) == [(2, ("fine",))]

@@ -16,9 +16,15 @@ def test_what_is_asked_for_is_given() -> None:
 
 
 def test_of_the_usual_numbers_those_that_the_data_allow() -> None:
-    assert at.label_budgets([], [1, 3, 20, 100], [40, 10, 25], NAMES) == (3, 20)
-    assert at.label_budgets([], [1, 3, 20, 100], [40, 10, 25], NAMES, per_class=True) == (1, 3)
-    assert at.label_budgets([], [1, 3, 20, 100], [40, 10, 25], NAMES, least=3) == (20,)
+    assert at.label_budgets([], [1, 3, 20], [40, 10, 25], NAMES) == (3, 20)
+    assert at.label_budgets([], [1, 3, 20], [40, 10, 25], NAMES, least=3) == (20,)
+    assert at.label_budgets([], [1, 3, 7, 20], [40, 10, 25], NAMES, per_class=True) == (1, 3, 7)
+
+
+def test_where_a_usual_number_is_beyond_the_data_all_of_them_are_used_too() -> None:
+    assert at.label_budgets([], [1, 3, 20, 100], [40, 10, 25], NAMES) == (3, 20, 30)
+    assert at.label_budgets([], [1, 3, 20, 100], [40, 10, 25], NAMES, per_class=True) == (1, 3, 10)
+    assert at.label_budgets([], [3, 21, 100], [40, 10, 25], NAMES) == (3, 21)  # hardly more than that
 
 
 def test_if_none_of_them_fits_as_many_as_there_are() -> None:

@@ -50,7 +50,7 @@ def test_an_epoch_is_so_many_batches_whatever_the_number_of_labels(backbone) -> 
     told: list[FineTuning] = []
     plan = Plan.scratch(2, 1e-2)
     arm = network_arm(
-        backbone, IMAGES, plan, "random", epoch_batches=7, batch_size=4, crop=1.0,
+        backbone, IMAGES, plan, "random", epoch_batches=7, batch_size=4,
         on_tuned=told.append,
     )  # fmt: skip
     for train in (TRAIN, Examples(np.arange(3), LABELS[:3], TRAIN.names)):
@@ -62,7 +62,8 @@ def test_an_epoch_is_so_many_batches_whatever_the_number_of_labels(backbone) -> 
 def test_a_trained_network_learns_and_its_source_stays_as_it_was(backbone) -> None:
     before = [weight.numpy() for weight in backbone.weights]
     augment = Augmentation(size=16, crop_scale=(0.9, 1.0), saturation=0, grey=0, erase=0)
-    arm = network_arm(backbone, IMAGES, Plan.scratch(4, 1e-2), "random", augment, epoch_batches=10, batch_size=8)
+    plan = Plan.scratch(4, 1e-2)
+    arm = network_arm(backbone, IMAGES, plan, "random", augment, epoch_batches=10, batch_size=8, crop=0.9, mirror=True)
     outcome = arm(TRAIN, TEST, 0)
     assert isinstance(outcome, Outcome)
     assert (outcome.scores.argmax(1) == LABELS[TEST]).mean() > 0.8
@@ -71,8 +72,15 @@ def test_a_trained_network_learns_and_its_source_stays_as_it_was(backbone) -> No
         np.testing.assert_array_equal(weight.numpy(), value)
 
 
+def test_images_instead_of_item_numbers_are_refused(backbone) -> None:
+    images = Examples(IMAGES[:6], LABELS[:6], TRAIN.names)
+    for arm in (network_arm(backbone, IMAGES, Plan.probe(1)), linear_arm(lambda: np.eye(6), logistic_head)):
+        with pytest.raises(ValueError, match=r"items of the examples are uint8 \(6, .*item numbers, int \[n\]"):
+            arm(images, TEST, 0)
+
+
 def test_the_same_seed_gives_the_same_scores(backbone) -> None:
-    arm = network_arm(backbone, IMAGES, Plan.probe(1, 1e-2), epoch_batches=3, crop=1.0)
+    arm = network_arm(backbone, IMAGES, Plan.probe(1, 1e-2), epoch_batches=3)
     first, again, other = (arm(TRAIN, TEST, seed) for seed in (0, 0, 1))
     np.testing.assert_allclose(first.scores, again.scores, atol=1e-6)
     assert not np.allclose(first.scores, other.scores, atol=1e-6)
@@ -80,7 +88,7 @@ def test_the_same_seed_gives_the_same_scores(backbone) -> None:
 
 def test_a_started_head_predicts_as_the_head_on_the_frozen_features_before_it_is_tuned(backbone) -> None:
     plan = Plan.full(1, 1e-9)
-    arm = network_arm(backbone, IMAGES, plan, "copy", epoch_batches=1, crop=1.0, start=logistic_head)
+    arm = network_arm(backbone, IMAGES, plan, "copy", epoch_batches=1, mirror=True, start=logistic_head)
     outcome = arm(TRAIN, TEST, 0)
     assert isinstance(outcome, Outcome)
     views = [backbone.predict(x.astype("float32"), verbose=0) for x in (IMAGES, IMAGES[:, :, ::-1])]
@@ -96,7 +104,7 @@ def test_one_sigmoid_output_tells_two_classes_apart_as_plain_keras_does(backbone
     two = Examples(np.arange(12)[LABELS[:12] < 2], LABELS[:12][LABELS[:12] < 2], ("red", "green"))
     kept: list[FineTuning] = []
     arm = network_arm(
-        backbone, IMAGES, Plan.probe(2, 1e-2), epoch_batches=10, crop=1.0, mirror=False, sigmoid=True,
+        backbone, IMAGES, Plan.probe(2, 1e-2), epoch_batches=10, mirror=False, sigmoid=True,
         on_tuned=kept.append,
     )  # fmt: skip
     scores = arm(two, TEST, 0).scores
@@ -115,7 +123,7 @@ def test_callbacks_watch_every_training(backbone) -> None:
             self.epochs += 1
 
     count = Count()
-    arm = network_arm(backbone, IMAGES, Plan.probe(2, 1e-2), epoch_batches=2, crop=1.0, callbacks=[count])
+    arm = network_arm(backbone, IMAGES, Plan.probe(2, 1e-2), epoch_batches=2, callbacks=[count])
     for seed in (0, 1):
         arm(TRAIN, TEST, seed)
     assert count.epochs == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import auxtask as at
@@ -171,6 +172,18 @@ def test_a_metric_object_starts_anew_in_every_training() -> None:
 def test_labels_that_do_not_fit_the_head_are_refused_before_training(outputs: int, labels: object, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         at.fine_tune(net(outputs, "sigmoid" if outputs == 1 else "softmax"), (X, labels))
+
+
+def test_so_are_those_of_a_table_and_those_for_a_loss_that_is_named() -> None:
+    with pytest.raises(ValueError, match="labels run from 1 to 3"):
+        at.fine_tune(net(3, "softmax"), (X, pd.Series(Y + 1)))
+    with pytest.raises(ValueError, match="labels run from 0 to 2"):
+        at.fine_tune(net(1, "sigmoid"), (X, Y), loss="binary_crossentropy")
+
+
+def test_of_another_loss_nothing_is_known() -> None:
+    tuned = at.fine_tune(net(1, "sigmoid"), (X, 2 * (Y > 0) - 1), plan="full", loss="mse", metrics=[])
+    assert np.isfinite(tuned.history[-1]["loss"])
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
