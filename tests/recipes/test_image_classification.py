@@ -76,8 +76,9 @@ def test_a_folder_and_a_tutorials_file_leave_a_model_that_names_files(digits: Pa
     arrays = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in new])
     assert model.predict(arrays) == names
     with np.load(out / "predictions.npz") as kept:  # every mistake can be found again
-        item, label = kept["chosen-5-draw0/item"], kept["chosen-5-draw0/label"]
-        assert len(item) and [Path(kept["files"][i]).parent.name for i in item] == kept["names"][label].tolist()
+        judged, files = kept["probe-5-draw0"], kept["files"]
+        assert len(judged)
+        assert [Path(files[i]).parent.name for i in judged["item"]] == kept["names"][judged["label"]].tolist()
     backbone = at.load(out)  # the source without its head, which takes pixels as they are
     assert backbone.input_shape == (None, 8, 8, 1) and backbone.output_shape == (None, 20)
 
