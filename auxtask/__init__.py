@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from auxtask.data.labelled_images import LabelledImages as LabelledImages
     from auxtask.data.masking import Masking as Masking
     from auxtask.data.overlap import refuse_overlap as refuse_overlap
+    from auxtask.data.seen_pictures import pictures_record as pictures_record
     from auxtask.data.shifts import Shifts as Shifts
     from auxtask.data.splits import fixed_test_half as fixed_test_half
     from auxtask.data.splits import has_both_pairs as has_both_pairs
@@ -322,6 +323,7 @@ _HOME = {
     "paired_right": "auxtask.evaluation.verdicts",
     "parse_budget": "auxtask.training.budget",
     "people_seen": "auxtask.deployment.loading",
+    "pictures_record": "auxtask.data.seen_pictures",
     "pictures_seen": "auxtask.deployment.loading",
     "plot_curves": "auxtask.runs.figures",
     "plot_depth": "auxtask.runs.transfer_figures",

@@ -87,8 +87,12 @@ def main(config: Config, run: at.Run) -> None:
             backbone = learn_other_digits(config, run)
     run.print(at.layer_groups(backbone))
     # With the source's own record, so that what it has seen is known wherever this backbone goes.
-    record = at.provenance_of(config.source) if Path(config.source).exists() else {}
+    if not config.source:
+        record: dict[str, Any] = {"data": at.pictures_record(other_digits(run.seed).train.images)}
+    else:
+        record = at.provenance_of(config.source) if Path(config.source).exists() else {}
     at.save_backbone(backbone, run.folder / "backbone", record | {"source": config.source or "other digits"})
+    run.note("rates, lengths and penalties of the arms are guesses: no search has chosen them")
     images, (pool, test) = at.laid_out(data.train, data.test)
     with run.stage("features"):
         pixels = at.fit_images(images, min(images.shape[1], 32), images.shape[3])
@@ -203,9 +207,14 @@ def load_file(source: str) -> at.Model:
         raise
 
 
+def other_digits(seed: int) -> at.ImageData:
+    """Give the digits 0 to 4, none of which is a class of the target task."""
+    return at.ImageData.digits(seed=seed).only(tuple("01234"))
+
+
 def learn_other_digits(config: Config, run: at.Run) -> at.Model:
-    """Learn the digits 0 to 4, none of which is a class of the target task."""
-    others = at.ImageData.digits(seed=run.seed).only(tuple("01234"))
+    """Learn them."""
+    others = other_digits(run.seed)
     backbone = at.conv_backbone(others.shape, (16, 32, 64), seed=run.seed)
     callbacks = run.callbacks(label="other digits")
     shifts, epochs = at.Shifts(1, flip=False), 2 if config.quick else 20

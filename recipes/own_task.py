@@ -78,6 +78,7 @@ def main(config: Config, run: at.Run) -> None:
         data = check(config, run)
         run.keep_to("photos", data.fingerprint(in_order=True))
         images, (pool, test) = at.laid_out(data.train, data.test)  # pool: what labels are drawn from
+    run.note("rates, lengths and penalties are guesses: no search has chosen them")
     with run.stage("pretraining"):
         backbone = pretrain(config, run, np.concatenate([data.train.images, data.unlabelled]))
     arms, budgets = make_arms(config, run, backbone, grey(images)), budgets_of(config, data)
@@ -160,7 +161,7 @@ def make_arms(config: Config, run: at.Run, backbone: at.Model, images: np.ndarra
         return at.linear_arm(features, at.logistic_head, "train_accuracy")
 
     def untrained() -> np.ndarray:
-        return at.embed(at.reuse(backbone, init="random", seed=0), images, (1.0,))
+        return at.embed(at.reuse(backbone, init="random", seed=run.seed), images, (1.0,))
 
     epochs = 2 if config.quick else 6
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,21 @@ def seen_record(images: np.ndarray) -> str | None:
     None where there are more than 500,000.
     """
     return None if len(images) > _MOST else base64.b64encode(np.sort(_digests(images)).tobytes()).decode()
+
+
+def pictures_record(images: np.ndarray) -> dict[str, Any]:
+    """Give what a saved model's provenance says, under "data", of the pictures that it learned from.
+
+    Parameters
+    ----------
+    images : uint8 [n, height, width, channels]
+        As the model takes them.
+
+    Examples
+    --------
+    >>> at.save_backbone(backbone, "folder", {"data": at.pictures_record(images)})
+    """
+    return {"num_images": len(images), "shape": list(images.shape[1:]), "pictures": seen_record(images)}
 
 
 def were_seen(record: str, images: np.ndarray) -> np.ndarray:

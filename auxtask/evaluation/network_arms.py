@@ -21,6 +21,8 @@ from auxtask.transfer.plans import Plan
 
 __all__ = ["linear_arm", "network_arm"]
 
+_LEAST = 1e-12  # of a length that is divided by
+
 
 def linear_arm(features: Callable[[], np.ndarray], head: Head, train_metric: str = "train_rank1") -> Arm:
     """Fit a linear head on features that nothing trains.
@@ -133,8 +135,9 @@ def _check_positions(items: np.ndarray) -> None:
 
 def set_head(network: keras.Model, start: Head, features: np.ndarray, labels: np.ndarray) -> None:
     """Set the Dense layer of the group "head" to what `start` finds on features of unit length."""
-    length = float(np.linalg.norm(features, axis=1).mean())
-    kernel, bias = start(features / np.linalg.norm(features, axis=1, keepdims=True), labels)
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    length = max(float(lengths.mean()), _LEAST)
+    kernel, bias = start(features / np.maximum(lengths, _LEAST), labels)  # an image may leave every unit at 0
     # The network's own features are not of unit length.
     kernel = kernel / length
     if network.layers[-1].units == 1:  # a sigmoid says by how much the second of two classes leads

@@ -58,7 +58,7 @@ def report_comparison(run: Run, results: Results, beside: Mapping[str, Mapping[s
         run.figure("thaw", plot_curves(epochs, "training, with the moments of thaw"))
         run.figure("freeze map", plot_freeze_map(ledger))
     run.print(results.table(beside))
-    run.print(results.sentence())
+    run.note(results.sentence())
 
 
 def report_mistakes(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from auxtask.evaluation.verdicts import Verdict, count_calls, verdict_table, verdicts
+from auxtask.evaluation.verdicts import CALLS, Verdict, count_calls, verdict_table, verdicts
 from auxtask.runs.transfer_figures import plot_verdicts
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ def report_verdicts(
     more: Mapping[str, Mapping[str, Any]] | None = None,
     pretrainings: int = 1,
 ) -> list[Verdict]:
-    """Call each comparison helped, no evidence or harmed; print the table, draw the figure, keep the counts as a note.
+    """Call each comparison helped, no evidence or harmed: table, figure, rows of the result, and a note with all names.
+
+    Rows are `verdicts` (how many were called what) and, of each comparison, its adjusted p and the gain in points that
+    could have been detected, see `Verdict`.
 
     Parameters
     ----------
@@ -42,6 +45,7 @@ def report_verdicts(
     given = verdicts(enough, pretrainings=pretrainings)
     run.figure("verdicts", plot_verdicts(given, title))
     run.print(verdict_table(given, title, more))
+    run.add_rows(_rows(given))
     known = [each.detectable for each in given if each.detectable is not None]
     power = f"{100 * float(np.median(known)):.2f} points (median, with probability 80 %)" if known else "nothing"
     kinds = "seeds and test items" if pretrainings == 1 else f"seeds, {pretrainings} pretrainings and test items"
@@ -49,4 +53,18 @@ def report_verdicts(
         f"verdicts on {title}, {count_calls(given)}; {kinds} count as random, false discovery rate "
         f"5 %; so many seeds could have detected {power}"
     )
+    for call in ("helped", "harmed"):
+        if names := [each.name for each in given if each.called == call]:
+            run.note(f"{call}: {', '.join(names)}")
     return given
+
+
+def _rows(given: Sequence[Verdict]) -> list[dict[str, Any]]:
+    counts = [{"arm": call, "metric": "verdicts", "mean": sum(v.called == call for v in given)} for call in CALLS]
+    p_values = [{"arm": each.name, "metric": "adjusted_p", "mean": each.adjusted} for each in given]
+    detectable = [
+        {"arm": each.name, "metric": "detectable_points", "mean": 100 * each.detectable}
+        for each in given
+        if each.detectable is not None
+    ]
+    return [*counts, *p_values, *detectable]

@@ -135,7 +135,10 @@ class AuxiliaryTask(keras.Model):
 
     def measure(self, validation: Any) -> Measured:
         """Judge the task as it is now on data that it is not trained on: the mean of what is logged."""
-        batches = self.batches(validation, _VALIDATION_SEED).take(self.num_batches(validation))
+        num_batches = self.num_batches(validation)
+        if num_batches < 1:
+            raise ValueError(f"num_batches(validation) gives {num_batches}: it takes a batch at least to judge by")
+        batches = self.batches(validation, _VALIDATION_SEED).take(num_batches)
         found = [{name: float(value) for name, value in self._judge(batch).items()} for batch in batches]
         return MeanValues({name: float(np.mean([one[name] for one in found])) for name in self._means.by_name})
 

@@ -206,6 +206,8 @@ def fit_to_budget(
     ValueError
         A setting is out of range, or the loss is no longer finite.
     """
+    if num_batches < 1:
+        raise ValueError(f"num_batches(data) gives {num_batches}: a pass over the data has at least one batch")
     if validate_every is not None and validate_every < 1:
         raise ValueError(f"validate_every must be at least 1, not {validate_every}")
     if not weight_decay >= 0:

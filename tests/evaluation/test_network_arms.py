@@ -127,3 +127,14 @@ def test_callbacks_watch_every_training(backbone) -> None:
     for seed in (0, 1):
         arm(TRAIN, TEST, seed)
     assert count.epochs == 4
+
+
+def test_images_that_leave_every_unit_at_0_do_not_stop_the_run() -> None:
+    inputs = keras.Input((16, 16, 3))
+    by_colour = keras.layers.Dense(2, "relu", name="by_colour")
+    backbone = keras.Model(inputs, by_colour(keras.layers.GlobalAveragePooling2D()(inputs)))
+    by_colour.set_weights([np.array([[-1, -1], [1, 0], [0, 1]]), np.zeros(2)])  # how much greener, and bluer, than red
+    assert not backbone.predict(IMAGES[LABELS == 0].astype("float32"), verbose=0).any()
+    arm = network_arm(backbone, IMAGES, Plan.full(1, 1e-9), epoch_batches=1, start=logistic_head)
+    outcome = arm(TRAIN, TEST, 0)
+    assert isinstance(outcome, Outcome) and (outcome.scores.argmax(1) == LABELS[TEST]).all()

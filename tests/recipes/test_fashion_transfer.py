@@ -102,6 +102,10 @@ def test_the_quick_run_on_digits_shows_arms_trap_verdicts_and_reasons(no_data, t
     model = at.load(tmp_path / "run" / "model")
     assert model.predict(np.zeros((1, 8, 8, 1), np.uint8), verbose=0).shape == (1, 1)
     assert at.load(tmp_path / "run").output_shape == (None, 64)
+    digits = at.ImageData.digits()
+    for pictures, seen in ((digits.without(("8", "9")).train.images, 1.0), (digits.test.images, 0.0)):
+        known = at.pictures_seen(tmp_path / "run", pictures)
+        assert known is not None and known.mean() == seen  # those who reuse it may not test on what it knows
     # Another run of the same pair takes its Models A instead of training them once more.
     words = ("quick=true", "labels=40", "arms=probe", f"take_a={tmp_path / 'run'}")
     assert fashion_transfer(*words, "--out", tmp_path / "again") == 0
@@ -126,6 +130,11 @@ def test_all_pairs_have_a_verdict_each_and_stand_beside_the_other_network(no_dat
     result = result_of(tmp_path / "dense")
     pairs = {row["variant"] for row in result["rows"] if row["metric"] == "accuracy_minus_scratch"}
     assert len(pairs) == 3
+    kept = {(row["metric"], row["arm"]): row["mean"] for row in result["rows"]}
+    assert sum(kept["verdicts", call] for call in ("helped", "no evidence", "harmed")) == 3
+    assert {arm for metric, arm in kept if metric == "adjusted_p"} == pairs
+    with np.load(tmp_path / "dense" / "predictions.npz") as kept_predictions:
+        assert {f"{pair}-probe_then_tune-20-draw1" for pair in pairs} <= {*kept_predictions}
     notes = result["notes"]
     assert any("of 3:" in note and "false discovery rate" in note for note in notes)
     assert any("settings for digits are guesses" in note for note in notes)

@@ -98,6 +98,8 @@ class Told:
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.figures: list[str] = []
+        self.rows: list[dict] = []
+        self.add_rows = self.rows.extend
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -113,5 +115,10 @@ def test_verdicts_are_reported_and_their_absence_is_said() -> None:
     run = Told()
     assert len(report_verdicts(run, tables(), "gain")) == 3
     assert "of 3: 1 helped, 1 no evidence, 1 harmed" in run.notes[0] and run.figures == ["verdicts"]
+    assert run.notes[1:] == ["helped: up", "harmed: down"]
+    kept = {(row["metric"], row["arm"]): row["mean"] for row in run.rows}
+    assert [kept["verdicts", call] for call in ("helped", "no evidence", "harmed")] == [1, 1, 1]
+    assert kept["adjusted_p", "up"] < 0.05 < kept["adjusted_p", "level"]
+    assert all(0 < kept["detectable_points", name] < 20 for name in ("up", "down", "level"))
     assert report_verdicts(run, {"one": np.zeros((1, 9))}, "gain") == []
-    assert "no verdict on gain" in run.notes[1]
+    assert "no verdict on gain" in run.notes[-1]

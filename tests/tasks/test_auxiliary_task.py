@@ -119,6 +119,13 @@ def test_settings_that_would_be_ignored_are_refused_before_training(settings: di
     assert slope_of(task) == 0
 
 
+def test_data_of_less_than_a_batch_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"num_batches\(data\) gives 0"):
+        Slope().pretrain(X[:3], budget="2steps")
+    with pytest.raises(ValueError, match=r"num_batches\(validation\) gives 0"):
+        Slope().pretrain(X, X[:3], budget="20steps")
+
+
 def test_a_loss_that_is_not_finite_stops_and_leaves_good_weights() -> None:
     task = Poisoned()
     with pytest.raises(ValueError, match="NaN|infinite|finite"):
