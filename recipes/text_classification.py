@@ -240,7 +240,8 @@ def check(config: Config, run: at.Run) -> at.TextData:
     for text in data.notes:
         run.note(text)
     if config.dataset in OWN:
-        known = ", ".join(f"{name} {count}" for name, count in zip(data.names, data.train.counts, strict=True))
+        each = [f"{name} {count}" for name, count in zip(data.names, data.train.counts, strict=True)]
+        known = ", ".join(each[:10]) + (f" and {len(each) - 10} more classes" if len(each) > 10 else "")
         asked = f"{','.join(map(str, budgets))} of them {'per class' if config.per_class else 'in all'}"
         run.note(f"{len(data.train)} texts to learn from ({known}), labels of {asked}; {len(data.test)} to test on")
     if config.dataset == "drawn":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,18 @@ def test_empty_texts_are_counted_and_imbalance_is_said(tmp_path: Path, capsys) -
     assert text_classification(*CSV, f"path={path}", validate=True) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "2 empty texts left out" in text and "the training texts are unbalanced: 60 of happy" in text
+    said = r"(\d+) texts to learn from \(happy (\d+), odd (\d+), sad (\d+)\), labels of 20 of them in all"
+    counted = re.search(said, text)
+    assert counted is not None
+    total, *each = map(int, counted.groups())
+    assert total == sum(each)
+
+
+def test_classes_of_nearly_one_name_are_said_to_be_two(tmp_path: Path, capsys) -> None:
+    path = write_csv(tmp_path / "mine.csv", 120, ("happy", "odd", "sad"))
+    path.write_text(path.read_text().replace("\nodd,", "\nHappy,"))
+    assert text_classification(*CSV, f"path={path}", validate=True) == 0
+    assert "Happy and happy are different classes" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("num_texts", [100, 180, 204, 400])
