@@ -377,9 +377,8 @@ def take_the_steps(run: at.Run, task: Task, file: Path, train: at.Examples) -> N
     found = at.model_accuracy(model_b, task.images[task.test.items], task.test.labels)  # 7. evaluate
     run.figure("steps", at.plot_curves(tuned.history, "Model B: the head, then everything"))
     run.note(f"the steps once, {len(train)} labels, not augmented: {100 * found:.2f} % of {len(task.test)} test images")
-    about = {
-        "model_a": file.name, "pair": list(task.pair), "data": at.pictures_record(task.a.train.images)
-    }  # fmt: skip
+    seen = at.pictures_record(task.a.train.images)
+    about = {"model_a": file.name, "pair": list(task.pair), "data": seen}
     at.save_backbone(at.reuse(model_a, drop_head=True), run.folder / "backbone", about)
     at.save_backbone(model_b, run.folder / "model", about, kind="model")
 

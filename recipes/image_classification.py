@@ -213,7 +213,7 @@ def other_digits(seed: int) -> at.ImageData:
 
 
 def learn_other_digits(config: Config, run: at.Run) -> at.Model:
-    """Learn them."""
+    """Make a network that has learned them."""
     others = other_digits(run.seed)
     backbone = at.conv_backbone(others.shape, (16, 32, 64), seed=run.seed)
     callbacks = run.callbacks(label="other digits")

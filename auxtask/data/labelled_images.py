@@ -83,7 +83,7 @@ class LabelledImages(Labelled):
         return LabelledImages(self.images[kept], new[self.labels[kept]], names, self._files_at(kept))
 
     def _files_at(self, where: np.ndarray) -> tuple[str, ...]:
-        return tuple(self.files[i] for i in np.arange(len(self))[where]) if self.files else ()
+        return tuple(self.files[i] for i in where) if self.files else ()
 
     def without(self, names: Sequence[str]) -> LabelledImages:
         """Drop these classes; the others keep their order. ValueError as for `only`."""
