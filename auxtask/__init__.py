@@ -139,11 +139,11 @@ if TYPE_CHECKING:
     from auxtask.runs.figures import plot_curves as plot_curves
     from auxtask.runs.figures import plot_freeze_map as plot_freeze_map
     from auxtask.runs.figures import plot_mistakes as plot_mistakes
-    from auxtask.runs.figures import plot_results as plot_results
     from auxtask.runs.figures import plot_roc as plot_roc
     from auxtask.runs.folder import Run as Run
     from auxtask.runs.picture_figures import plot_samples as plot_samples
     from auxtask.runs.program import run as run
+    from auxtask.runs.results_figure import plot_results as plot_results
     from auxtask.runs.speed import StepClock as StepClock
     from auxtask.runs.speed import pytorch_steps_per_second as pytorch_steps_per_second
     from auxtask.runs.speed import ratio_row as ratio_row
@@ -329,7 +329,7 @@ _HOME = {
     "plot_depth": "auxtask.runs.transfer_figures",
     "plot_freeze_map": "auxtask.runs.figures",
     "plot_mistakes": "auxtask.runs.figures",
-    "plot_results": "auxtask.runs.figures",
+    "plot_results": "auxtask.runs.results_figure",
     "plot_roc": "auxtask.runs.figures",
     "plot_samples": "auxtask.runs.picture_figures",
     "plot_spread": "auxtask.runs.transfer_figures",

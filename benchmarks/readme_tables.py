@@ -19,7 +19,7 @@ from typing import Any
 
 from auxtask.runs.catalogue import list_programs
 from auxtask.runs.program import make_parser
-from auxtask.runs.report import ReportTable, is_fraction, tables_of
+from auxtask.runs.report import ReportTable, tables_of
 from auxtask.runs.whole_files import whole_file, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,9 +84,8 @@ def _without_path(setting: str) -> str:
 
 def markdown_table(table: ReportTable) -> str:
     """Write one metric's table in Markdown."""
-    unit = f"{table.metric}, %" if is_fraction(table.metric) else table.metric
-    heads = [f"{b} {table.budget_unit}".strip() if b is not None else unit for b in table.budgets]
-    first = unit if table.budgets != (None,) else "arm"
+    heads = table.columns if table.columns != ("",) else (table.title,)
+    first = table.title if table.columns != ("",) else "arm"
     lines = [[first, *heads], ["---", *["---:"] * len(heads)]]
     for name, cells in table.lines:
         bold = "**" if name == "chosen" else ""
@@ -96,7 +95,7 @@ def markdown_table(table: ReportTable) -> str:
 
 def markdown(result: Mapping[str, Any], metrics: Sequence[str], name: str) -> str:
     """Write the tables of a result in Markdown, with the command that makes them."""
-    tables = {table.metric: table for table in tables_of(result["rows"])}
+    tables = tables_of(result["rows"])
     if not tables:
         raise ValueError(f"{name}: the result has no rows")
     for metric in metrics:

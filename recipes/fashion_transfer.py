@@ -357,7 +357,7 @@ def one_pair(config: Config, run: at.Run, task: Task, budgets: Sequence[int]) ->
     found = {name: found[name] for name in ("conv", "dense")}
     gains = {name: at.paired_right(one, COMPARED[1], budget) for name, one in found.items()}
     reached = {name: one.row(COMPARED[1], budget, "accuracy")["mean"] for name, one in found.items()}
-    run.note(at.gap_over_seeds(gains, reached, len(files)))
+    run.finding(at.gap_over_seeds(gains, reached, len(files)))
 
 
 def take_the_steps(run: at.Run, task: Task, file: Path, train: at.Examples) -> None:
@@ -502,7 +502,7 @@ def all_pairs(
         found = {name: found[name] for name in ("conv", "dense")}
         by_pair = {name: {pair: gain for pair, (gain, _) in own.items()} for name, own in found.items()}
         means = {name: float(np.mean([level for _, level in own.values()])) for name, own in found.items()}
-        run.note(at.gap_over_pairs(by_pair, means))
+        run.finding(at.gap_over_pairs(by_pair, means))
         run.note("of that comparison: conv nets had short Models A (each run's notes say how many), dense nets longer")
 
 

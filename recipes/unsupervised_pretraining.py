@@ -478,7 +478,7 @@ def say_history(run: at.Run, results: Any, seconds: dict[str, float]) -> None:
         found = (f"{100 * results.row(f'{name}.probe', n)['mean']:.1f}" for n in results.budgets)
         said.append(f"{'/'.join(found)} % after {seconds[name]:.0f} s")
     labels = "/".join(map(str, results.budgets))
-    run.note(f"greedy layer by layer: probe at {labels} labels {said[0]}; the same autoencoder at once: {said[1]}")
+    run.finding(f"Greedy layer by layer: probe at {labels} labels {said[0]}; the same autoencoder at once: {said[1]}.")
 
 
 def arm_name(names: tuple[str, ...], method: str, arm: str) -> str:

@@ -351,6 +351,9 @@ class Results:
 def _per_cent(row: dict[str, Any]) -> str:
     sign = "+" if "_minus_" in row["metric"] else ""
     text = f"{100 * row['mean']:{sign}.1f}"
-    if row["low"] is None:
+    low, high = row["low"], row["high"]
+    if low is None:
         return text
-    return f"{text} [{100 * row['low']:{sign}.1f}, {100 * row['high']:{sign}.1f}]"
+    if not sign:  # a share: an interval of few draws may reach beyond what it can be
+        low, high = max(low, 0.0), min(high, 1.0)
+    return f"{text} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from auxtask.runs.figures import plot_curves, plot_freeze_map, plot_mistakes, plot_results
+from auxtask.runs.figures import plot_curves, plot_freeze_map, plot_mistakes
+from auxtask.runs.results_figure import plot_results
 from auxtask.runs.whole_files import write_json
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def report_comparison(run: Run, results: Results, beside: Mapping[str, Mapping[s
         run.figure("thaw", plot_curves(epochs, "training, with the moments of thaw"))
         run.figure("freeze map", plot_freeze_map(ledger))
     run.print(results.table(beside))
-    run.note(results.sentence())
+    run.finding(results.sentence())
 
 
 def report_mistakes(

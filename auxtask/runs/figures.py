@@ -1,4 +1,4 @@
-"""The figures of a run: learning curves, freeze map, ROC, results by budget, mistakes.
+"""The figures of a run: learning curves, freeze map, ROC, mistakes.
 
 Every function returns a matplotlib `Figure` that `run.figure(name, fig)` writes. They are drawn without pyplot, so
 that no window system, backend or global figure list is involved.
@@ -160,60 +160,6 @@ def plot_roc(
     axes.set_xlabel("false accepts (share of pairs of different people)")
     axes.set_ylabel("true accepts (share of pairs of one person)")
     axes.legend(frameon=False, loc="upper left")
-    tidy(axes)
-    return figure
-
-
-def plot_results(rows: Sequence[Mapping[str, Any]], metric: str = "rank1", title: str = "") -> Figure:
-    """Draw a result table: one line per arm over the budgets, with its interval; `chosen` on top, in black.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        Rows of `result.json`; those of `metric` with a budget are drawn.
-
-    Raises
-    ------
-    ValueError
-        If no row has that metric and a budget.
-    """
-    own = [row for row in rows if row["metric"] == metric and row["budget"] is not None and row["mean"] is not None]
-    if not own:
-        raise ValueError(f"plot_results: no row has the metric {metric!r} and a budget")
-    names = list(dict.fromkeys((row["arm"], row.get("variant")) for row in own))
-    figure = new_figure(6.4, 4.2)
-    axes = figure.subplots()
-    scale = 100 if is_fraction(metric) else 1
-    budgets = sorted({row["budget"] for row in own})
-    for place, (arm, variant) in enumerate(names):
-        line = sorted(
-            (row for row in own if (row["arm"], row.get("variant")) == (arm, variant)), key=lambda r: r["budget"]
-        )
-        chosen = arm == "chosen"
-        # Arms stand side by side at each budget, so that their intervals can be told apart.
-        x = [budgets.index(row["budget"]) + 0.03 * (place - (len(names) - 1) / 2) for row in line]
-        means = [scale * row["mean"] for row in line]
-        low = [m - scale * (r["low"] if r["low"] is not None else r["mean"]) for m, r in zip(means, line, strict=True)]
-        high = [
-            scale * (r["high"] if r["high"] is not None else r["mean"]) - m for m, r in zip(means, line, strict=True)
-        ]
-        axes.errorbar(
-            x,
-            means,
-            yerr=[[max(v, 0) for v in low], [max(v, 0) for v in high]],
-            label=f"{arm} ({variant})" if variant else arm,
-            color="black" if chosen else COLOURS[place % len(COLOURS)],
-            linestyle="--" if chosen else "-",
-            zorder=3 if chosen else 2,
-            marker="o",
-            markersize=3.5,
-            capsize=2,
-        )
-    axes.set_xticks(range(len(budgets)), [f"{b:,}" for b in budgets])
-    axes.set_xlabel(next((row["budget_unit"] for row in own if row["budget_unit"]), "budget"))
-    axes.set_ylabel(f"{metric}, %" if scale == 100 else metric)
-    axes.set_title(title)
-    axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     tidy(axes)
     return figure
 

@@ -52,12 +52,14 @@ class Run:
         Where tables, notes and progress appear.
     earlier : mapping, optional
         The `result.json` of the interrupted run that this one resumes: its seconds are added to, its notes and figures
-        kept.
+        kept; what it has found is to be found again, from all cells.
 
     Attributes
     ----------
     rows : list of dict
         As in `result.json`.
+    findings : list of str
+        What the run has shown: first in its report.
     notes : list of str
         What a reader of the result must know.
     seconds : dict of str to float
@@ -90,6 +92,7 @@ class Run:
         self.status = "running"
         self.rows: list[dict[str, Any]] = []
         self._earlier_rows: list[dict[str, Any]] = list((earlier or {}).get("rows", []))
+        self.findings: list[str] = []
         self.notes: list[str] = list((earlier or {}).get("notes", []))
         self.seconds: dict[str, float] = dict((earlier or {}).get("seconds", {}))
         drawn = sorted((folder / "figures").glob("*.png")) if earlier else []
@@ -134,6 +137,11 @@ class Run:
         line = json.dumps(plain_json(row), allow_nan=False, ensure_ascii=False) + "\n"
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(line)
+
+    def finding(self, text: str) -> None:
+        """Keep a sentence that says what the run has shown, and print it."""
+        self.findings.append(text)
+        self.console.print(text, style="bold", markup=False, highlight=False)
 
     def note(self, text: str) -> None:
         """Keep a sentence for the result's reader, and print it; a note said before is not repeated."""
@@ -260,6 +268,7 @@ class Run:
             "status": self.status,
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
             "rows": [*self.rows, *kept],
+            "findings": self.findings,
             "notes": self.notes,
         }
 

@@ -29,6 +29,13 @@ def write_duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
+def write_rate(rate: float, unit: str) -> str:
+    """Write units per second for people: `1,250 photos/s`, `9.5 photos/s`, or what slow ones take, `28.5 s each`."""
+    if rate < 1:
+        return f"{1 / rate:,.1f} s each"
+    return f"{rate:,.1f} {unit}/s" if rate < 100 else f"{rate:,.0f} {unit}/s"
+
+
 class ProgressTask:
     """One bar: `with board.task("cells", total=60) as task: task.advance()`.
 
@@ -41,7 +48,7 @@ class ProgressTask:
     total : int or None
         How many items there will be; None where that is not known.
     unit : str
-        What is counted, plural: the rate is in units per second.
+        What is counted, plural: the rate is in units per second, or in seconds.
     """
 
     def __init__(self, board: ProgressBoard, label: str, total: int | None, unit: str) -> None:
@@ -89,7 +96,7 @@ class ProgressTask:
         of = f"/{self.total:,}" if self.total else ""
         parts = [f"{self.label}: {self.done:,}{of} {self.unit}"]
         if self.rate is not None:
-            parts.append(f"{self.rate:,.1f} {self.unit}/s" if self.rate < 100 else f"{self.rate:,.0f} {self.unit}/s")
+            parts.append(write_rate(self.rate, self.unit))
             if self.total and self.total > self.done:
                 parts.append(f"{write_duration((self.total - self.done) / self.rate)} left")
         if self.detail:

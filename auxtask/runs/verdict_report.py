@@ -1,4 +1,4 @@
-"""What a recipe says of many paired comparisons: a verdict on each, as table, figure and sentence."""
+"""What a recipe says of many paired comparisons: a verdict on each, as table, figure and findings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def report_verdicts(
     more: Mapping[str, Mapping[str, Any]] | None = None,
     pretrainings: int = 1,
 ) -> list[Verdict]:
-    """Call each comparison helped, no evidence or harmed: table, figure, rows of the result, and a note with all names.
+    """Call each comparison helped, no evidence or harmed: table, figure, rows of the result, findings with all names.
 
     Rows are `verdicts` (how many were called what) and, of each comparison, its adjusted p and the gain in points that
     could have been detected, see `Verdict`.
@@ -49,13 +49,11 @@ def report_verdicts(
     known = [each.detectable for each in given if each.detectable is not None]
     power = f"{100 * float(np.median(known)):.2f} points (median, with probability 80 %)" if known else "nothing"
     kinds = "seeds and test items" if pretrainings == 1 else f"seeds, {pretrainings} pretrainings and test items"
-    run.note(
-        f"verdicts on {title}, {count_calls(given)}; {kinds} count as random, false discovery rate "
-        f"5 %; so many seeds could have detected {power}"
-    )
+    run.finding(f"Verdicts on {title}, {count_calls(given)}.")
+    run.note(f"verdicts: {kinds} count as random, false discovery rate 5 %; so many seeds could have detected {power}")
     for call in ("helped", "harmed"):
         if names := [each.name for each in given if each.called == call]:
-            run.note(f"{call}: {', '.join(names)}")
+            run.finding(f"{call.capitalize()}: {', '.join(names)}.")
     return given
 
 

@@ -78,28 +78,6 @@ def test_the_roc_is_drawn_over_a_logarithmic_axis() -> None:
     np.testing.assert_allclose(line.get_ydata(), far**0.5)
 
 
-def test_results_are_drawn_in_percent_with_their_intervals() -> None:
-    rows = [
-        {
-            "arm": arm,
-            "budget": b,
-            "budget_unit": "photos",
-            "metric": "rank1",
-            "mean": m,
-            "low": m - 0.1,
-            "high": m + 0.1,
-        }
-        for arm, m in (("scratch", 0.3), ("chosen", 0.6))
-        for b in (1, 3)
-    ] + [{"arm": "x", "budget": None, "budget_unit": None, "metric": "auc", "mean": 0.9, "low": None, "high": None}]
-    axes = figures.plot_results(rows).axes[0]
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["scratch", "chosen"]
-    np.testing.assert_allclose(axes.containers[1].lines[0].get_ydata(orig=False), [60, 60])
-    with pytest.raises(ValueError, match="rank5"):
-        figures.plot_results(rows, metric="rank5")
-
-
 def test_mistakes_are_pairs_with_verdicts() -> None:
     photos = np.zeros((5, 32, 32, 3), np.uint8)
     figure = figures.plot_mistakes(photos, photos, [f"taken for {i}" for i in range(5)])

@@ -51,7 +51,7 @@ def test_a_finished_run_leaves_every_file_and_nothing_unfinished(tmp_path: Path)
     environment = json.loads((run.folder / "environment.json").read_text())
     assert environment["seed"] == 7 and environment["packages"]["numpy"] == np.__version__
     result = result_of(run.folder)
-    assert list(result) == ["recipe", "status", "seconds", "rows", "notes"]
+    assert list(result) == ["recipe", "status", "seconds", "rows", "findings", "notes"]
     assert (result["recipe"], result["status"], result["notes"]) == ("toy", "finished", ["a sentence"])
     assert set(result["seconds"]) == {"one"}
     assert list(result["rows"][0]) == [*("arm", "budget", "budget_unit", "metric", "mean", "low", "high", "values")]
@@ -160,10 +160,13 @@ def test_resuming_another_config_says_what_differs(tmp_path: Path) -> None:
         opened(tmp_path, Config(rate=0.2), resume=True, seed=1)
 
 
-def test_resuming_adds_to_the_seconds_keeps_notes_and_figures_and_removes_what_a_kill_left(tmp_path: Path) -> None:
+def test_resuming_adds_to_the_seconds_keeps_notes_and_figures_not_findings_and_removes_what_a_kill_left(
+    tmp_path: Path,
+) -> None:
     run = opened(tmp_path)
     run.seconds["one"] = 100.0
     run.note("said before")
+    run.finding("found in half of the cells")
     run.figure("curve", Figure())
     run.finish("interrupted")
     for left in (".unfinished-1-model", "tokens/.unfinished-2-train", ".model.abc.partial/.unfinished-3-weights"):
@@ -178,6 +181,7 @@ def test_resuming_adds_to_the_seconds_keeps_notes_and_figures_and_removes_what_a
         pass
     assert result_of(tmp_path)["seconds"]["one"] >= 100
     assert result_of(tmp_path)["notes"] == ["said before"]
+    assert result_of(tmp_path)["findings"] == []  # what was found is found again, from all cells
     assert run.figures == {"curve": tmp_path / "figures" / "curve.png"}
     assert not [*tmp_path.rglob(".unfinished*"), *tmp_path.rglob(".*.partial")]
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from auxtask.framework import keras, tf
 from auxtask.runs import progress
 from auxtask.runs.folder import Run
-from auxtask.runs.progress import ProgressBoard, write_duration
+from auxtask.runs.progress import ProgressBoard, write_duration, write_rate
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_total_learned_on_the_way_gives_the_time_left(clock: list[float]) -> N
         for done in range(4):
             task.update(done, 13, f"cell {done}")
             clock[0] += 1.0
-        assert task.describe() == "cells: 3/13 cells, 0.7 cells/s, 0:15 left, cell 3"
+        assert task.describe() == "cells: 3/13 cells, 1.5 s each, 0:15 left, cell 3"
 
 
 def test_a_short_task_says_nothing_without_a_terminal(clock: list[float]) -> None:
@@ -61,6 +61,12 @@ def test_a_terminal_shows_bars_of_nested_tasks_and_is_left_clean() -> None:
         inner.advance()
     assert "cells" in text.getvalue() and "training" in text.getvalue()
     assert drawn._live is None
+
+
+def test_rates_are_written_for_people() -> None:
+    assert [write_rate(rate, "cells") for rate in (1250.4, 9.5, 1.0, 0.5, 1 / 28.5)] == [
+        "1,250 cells/s", "9.5 cells/s", "1.0 cells/s", "2.0 s each", "28.5 s each",
+    ]  # fmt: skip
 
 
 def test_durations_are_written_for_people() -> None:

@@ -96,10 +96,14 @@ class Told:
     """A run that remembers what it is told."""
 
     def __init__(self) -> None:
+        self.findings: list[str] = []
         self.notes: list[str] = []
         self.figures: list[str] = []
         self.rows: list[dict] = []
         self.add_rows = self.rows.extend
+
+    def finding(self, text: str) -> None:
+        self.findings.append(text)
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -114,8 +118,10 @@ class Told:
 def test_verdicts_are_reported_and_their_absence_is_said() -> None:
     run = Told()
     assert len(report_verdicts(run, tables(), "gain")) == 3
-    assert "of 3: 1 helped, 1 no evidence, 1 harmed" in run.notes[0] and run.figures == ["verdicts"]
-    assert run.notes[1:] == ["helped: up", "harmed: down"]
+    assert run.findings == [
+        "Verdicts on gain, of 3: 1 helped, 1 no evidence, 1 harmed.", "Helped: up.", "Harmed: down.",
+    ]  # fmt: skip
+    assert "false discovery rate 5 %" in run.notes[0] and run.figures == ["verdicts"]
     kept = {(row["metric"], row["arm"]): row["mean"] for row in run.rows}
     assert [kept["verdicts", call] for call in ("helped", "no evidence", "harmed")] == [1, 1, 1]
     assert kept["adjusted_p", "up"] < 0.05 < kept["adjusted_p", "level"]
