@@ -192,6 +192,7 @@ if TYPE_CHECKING:
     from auxtask.transfer.freezing import unfreeze as unfreeze
     from auxtask.transfer.groups import layer_groups as layer_groups
     from auxtask.transfer.groups import set_groups as set_groups
+    from auxtask.transfer.ledger import weights_fingerprint as weights_fingerprint
     from auxtask.transfer.plans import Phase as Phase
     from auxtask.transfer.plans import Plan as Plan
 
@@ -377,6 +378,7 @@ _HOME = {
     "verdicts": "auxtask.evaluation.verdicts",
     "verification": "auxtask.evaluation.verification",
     "verification_from_scores": "auxtask.evaluation.verification",
+    "weights_fingerprint": "auxtask.transfer.ledger",
     "whiten_embeddings": "auxtask.backbones.whitening",
 }
 

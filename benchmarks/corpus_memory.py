@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ def main(config: Config, run: at.Run) -> None:
         for number in range(rounds):
             for task in TASKS:
                 folders = [run.folder / f"tokens_{task}_{name}_{number}" for name in files]
+                for folder in folders:
+                    shutil.rmtree(folder, ignore_errors=True)  # of a round that was interrupted: writing it counts
                 # Side by side, which halves the time: memory is each process' own.
                 with ThreadPoolExecutor(len(files)) as pool:
                     found = pool.map(peak_memory, repeat(task), files.values(), folders, repeat(steps))

@@ -54,6 +54,7 @@ class Config:
 def main(config: Config, run: at.Run) -> None:
     """Pretrain each candidate, judge it on the pseudo-targets, then search the arms that train."""
     strangers, pseudo = people(config, run)
+    run.keep_to("photos", "".join(each.fingerprint(in_order=True) for each in (strangers, pseudo)))
     names = config.candidates or tuple(CANDIDATES)[: 1 if config.quick else None]
     searches = config.search or SEARCHES
     backbones = {}

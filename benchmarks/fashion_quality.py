@@ -47,6 +47,7 @@ class Config:
 def main(config: Config, run: at.Run) -> None:
     """Search each network's settings on each pair, and print the means over pairs."""
     data = check(config, run)
+    run.keep_to("pictures", data.fingerprint(in_order=True))
     pairs = [("3", "5")] if config.quick else [tuple(pair.split(",")) for pair in config.pairs.split(";")]
     for network in config.network:
         for pair in pairs:

@@ -63,12 +63,14 @@ def read(run: at.Run, name: str) -> at.TextData:
 
 def search(config: Config, run: at.Run, data: at.TextData) -> None:
     """Compare all settings on one dataset's training texts."""
+    run.keep_to(f"texts of {data.name}", data.train.fingerprint(in_order=True))
     one = min(200 if config.quick else 1000, data.train.most_balanced // 7)
     sizes = (one, 2 * one, 4 * one)
     texts = data.train.take(data.train.balanced(sum(sizes), run.seed))
     rows = np.split(np.arange(len(texts)), np.cumsum(sizes)[:2])
     labelled, judged = (at.Examples(i, texts.labels[i], data.names, i) for i in rows[:2])
     backbone, tokenizer = model(config, texts)
+    run.keep_to("weights", at.weights_fingerprint(backbone))
     encoded = at.EncodedTexts(list(texts.texts), tokenizer, min(256, at.longest_text(backbone)), keep="head_tail")
     with run.progress("texts", unit="texts") as bar:
         layers = at.StandardisedLayers(at.text_features(backbone, encoded, progress=bar.update), len(labelled))
@@ -89,7 +91,7 @@ def model(config: Config, texts: Any) -> tuple[at.Model, Any]:
     if config.quick:
         tokenizer = at.TextTokenizer.train(at.Corpus.of(list(texts.texts)), vocab_size=500)
         return at.language_backbone("tiny", tokenizer.vocab_size, seed=0), tokenizer
-    if (Path(config.source) / "tokenizer").is_dir():  # a run
+    if config.source and (Path(config.source) / "tokenizer").is_dir():  # a run
         return at.load(config.source), at.TextTokenizer.load(f"{config.source}/tokenizer")
     source = config.source or "minilm"
     return at.language_model(source), at.TextTokenizer.load(at.checkpoint_folder(source))

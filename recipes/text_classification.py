@@ -15,7 +15,6 @@ masked words also `language_model/`, which plain transformers load) and `model/`
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -146,14 +145,13 @@ def main(config: Config, run: at.Run) -> None:
     """Data, language model, reuse, comparison, report, model."""
     with run.stage("data"):
         data = check(config, run)
-        run.keep_to("texts", data.fingerprint() + data.unlabelled.fingerprint())
+        run.keep_to("texts", data.fingerprint(in_order=True) + data.unlabelled.fingerprint())
         tests = at.KnownTexts(list(data.test.texts))
         run.note(tests.report(data.train.texts).sentence("training texts", "test set", "they stay"))
         target = make_target(config, run, data, tests)
     with run.stage("language model"):
         backbone, tokenizer = language_model(config, run, data, tests)
-        weights = b"".join(weight.tobytes() for weight in backbone.get_weights())
-        run.keep_to("weights", hashlib.blake2b(weights, digest_size=16).hexdigest())  # of model= they may have changed
+        run.keep_to("weights", at.weights_fingerprint(backbone))  # of model= they may have changed
     with run.stage("features of every layer"):
         encoded = encode(config, run, target, backbone, tokenizer)
         layers = features("features", backbone, encoded, target, run)

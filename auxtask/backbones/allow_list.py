@@ -12,7 +12,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from auxtask.backbones.untrusted_file import check_depth
+from auxtask.data.untrusted_file import check_depth
 
 CustomLayers = Mapping[str, Any]
 

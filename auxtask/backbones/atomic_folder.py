@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-DESCRIPTION = "description.json"  # what marks a folder as one of ours
+from auxtask.data.untrusted_file import read_bounded, read_json
+
+DESCRIPTION, FORMAT = "description.json", "auxtask"  # what marks a folder as one of ours: this file, of this format
+OURS = (DESCRIPTION, "backbone", "tokenizer")  # what may lie in it, beside .safetensors
 PARTIAL_SUFFIX = ".partial"
 
 
@@ -61,9 +64,20 @@ def _check_target(target: Path, name: str) -> bool:
         return False
     if not target.is_dir():
         raise ValueError(f"{name}: is a file; a folder is to be written there")
-    if any(target.iterdir()) and not (target / DESCRIPTION).is_file():
+    entries = sorted(path.name for path in target.iterdir())
+    if entries and not _is_ours(target / DESCRIPTION):
         raise ValueError(f"{name}: holds other files; choose an empty or a new folder")
+    if others := [entry for entry in entries if entry not in OURS and not entry.endswith(".safetensors")]:
+        raise ValueError(f"{name}: an earlier save, but {others[0]} in it is not; move that, or choose another folder")
     return True
+
+
+def _is_ours(file: Path) -> bool:
+    try:
+        description = read_json(read_bounded(file))
+    except (OSError, ValueError):
+        return False
+    return isinstance(description, dict) and description.get("format") == FORMAT
 
 
 def _swap(partial: Path, target: Path) -> None:

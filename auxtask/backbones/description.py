@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import safetensors
 
-from auxtask.backbones.atomic_folder import DESCRIPTION
-from auxtask.backbones.untrusted_file import MAX_JSON_BYTES, read_bounded, read_json, reading
+from auxtask.backbones.atomic_folder import DESCRIPTION, FORMAT
+from auxtask.data.untrusted_file import MAX_JSON_BYTES, read_bounded, read_json, reading
 
-FORMAT = "auxtask"
 FORMAT_VERSION = 1
 MAX_HEADER_BYTES = 16 * 2**20
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from auxtask.backbones.allow_list import CustomLayers, check_architecture
 from auxtask.backbones.building import build_model
-from auxtask.backbones.untrusted_file import MAX_JSON_BYTES, read_json, reading
+from auxtask.data.untrusted_file import MAX_JSON_BYTES, read_json, reading
 from auxtask.framework import keras, tf
+from auxtask.transfer.graph import variables_of
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -27,6 +28,7 @@ _KERAS_3 = (
     "is a Keras 3 file: make and save the model again with TF_USE_LEGACY_KERAS=1 set (tf_keras), "
     "or build the same network in tf_keras and give it the weights of model.get_weights()"
 )
+_OPEN_SIZE = 1_000_000  # of an axis that only adapting fixes (Discretization), at most
 _KERAS_3_MARKS = re.compile(r'"(__keras_tensor__|DTypePolicy|keras\.src\.models\.[a-z]+)"')
 
 
@@ -104,7 +106,7 @@ class _Store:
     """What Keras' own walk over a model reads a `.keras` file's weights from."""
 
     def __init__(self, file: h5py.File, largest: int) -> None:
-        self.file, self.largest = file, largest
+        self.file, self.largest, self.num_read = file, largest, 0
 
     def get(self, path: str) -> dict[str, np.ndarray]:
         group = _child(self.file, f"{path}/vars" if path else "vars")
@@ -114,18 +116,23 @@ class _Store:
         for name, data in stored.items():
             if data.size > self.largest:  # a few bytes may claim to be any amount of memory
                 raise ValueError(f"{path}: {name!r} has {data.size} numbers, the largest weight {self.largest}")
+        self.num_read += len(stored)
         return {name: np.asarray(data[()]) for name, data in stored.items()}
 
 
 def _fill_by_object(model: keras.Model, file: h5py.File) -> None:
+    weights = variables_of(model)
+    store = _Store(file, max((math.prod(size or _OPEN_SIZE for size in weight.shape) for weight in weights), default=0))
     # The walk gives the weights' places in the file; it only assigns arrays to variables.
     keras.src.saving.saving_lib._load_state(
-        model,
-        weights_store=_Store(file, max((math.prod(weight.shape) for weight in model.weights), default=0)),
-        assets_store=None,
-        inner_path="",
-        visited_trackables=set(),
+        model, weights_store=store, assets_store=None, inner_path="", visited_trackables=set()
     )
+    if store.num_read < len(weights):  # Keras neither saves nor misses those of layers in lists of lists
+        raise ValueError(
+            f"holds {store.num_read} of the model's {len(weights)} weights: Keras leaves out layers that a layer keeps "
+            "in nested lists; save the model with at.save_backbone"
+        )
+    _finish(model)
 
 
 # --- .h5: one HDF5 file ---------------------------------------------------------------------------
@@ -166,6 +173,10 @@ def _fill_by_name(model: keras.Model, group: h5py.Group) -> None:
         raise ValueError(f"architecture and weights differ in layer {odd[0]!r}")
     for name, layer in layers.items():
         _fill_layer(name, layer, stored[name])
+    _finish(model)
+
+
+def _finish(model: keras.Model) -> None:
     for layer in model._flatten_layers():
         layer.finalize_state()  # Normalization computes with numbers derived from its weights
 
@@ -176,16 +187,39 @@ def _fill_layer(name: str, layer: keras.layers.Layer, arrays: dict[str, h5py.Dat
     weights = layer.trainable_weights + layer.non_trainable_weights
     if len(weights) != len(arrays):
         raise ValueError(f"layer {name!r} has {len(weights)} weights, the file {len(arrays)}")
-    names = [weight.name for weight in weights]
-    by_name = len(set(names)) == len(names) and set(names) == set(arrays)
-    values = [arrays[weight] for weight in names] if by_name else list(arrays.values())
-    for weight, value in zip(weights, values, strict=True):
-        if tuple(weight.shape) != value.shape:  # before it is read: a few bytes may claim to be any amount of memory
+    for weight, value in zip(weights, _in_order_of(weights, arrays, name), strict=True):
+        if not weight.shape.is_compatible_with(
+            value.shape
+        ):  # before it is read: a few bytes may claim to be any amount of memory
             raise ValueError(
                 f"weight {weight.name} of layer {name!r} has shape {list(value.shape)} in the "
                 f"file, {list(weight.shape)} in the architecture"
             )
         weight.assign(tf.cast(np.asarray(value[()]), weight.dtype.base_dtype))
+
+
+def _in_order_of(weights: list[Any], arrays: dict[str, h5py.Dataset], layer: str) -> list[h5py.Dataset]:
+    """Give each weight its array: by name, or where Keras has numbered layers on meanwhile, by the numbers' order."""
+    ours, theirs = _places([weight.name for weight in weights]), _places(list(arrays))
+    by_place = dict(zip(theirs, arrays.values(), strict=True))
+    if len(by_place) == len(set(ours)) == len(ours) and by_place.keys() == set(ours):
+        return [by_place[place] for place in ours]
+    # Nothing but their order tells them apart; that of what lies inside a layer depends on what was frozen.
+    names, stored = [base for base, _ in ours], [base for base, _ in theirs]
+    if names != stored and sorted(names) == sorted(stored):
+        raise ValueError(f"the weights of layer {layer!r} stand in another order in the file; save the model as .keras")
+    return list(arrays.values())
+
+
+def _places(names: list[str]) -> list[tuple[tuple[str, ...], int]]:
+    """Give each name without numbers, and the rank of its numbers among those alike: dense_7/kernel may be the 2nd."""
+    split = [[re.fullmatch(r"(.*?)(?:_(\d+))?", part) for part in name.split(":")[0].split("/")] for name in names]
+    bases = [tuple(part[1] for part in parts if part) for parts in split]
+    numbers = [[int(part[2] or 0) for part in parts if part] for parts in split]
+    alike: dict[tuple[str, ...], list[list[int]]] = {}
+    for base, number in zip(bases, numbers, strict=True):
+        alike.setdefault(base, []).append(number)
+    return [(base, sorted(alike[base]).index(number)) for base, number in zip(bases, numbers, strict=True)]
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str]:

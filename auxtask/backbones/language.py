@@ -14,7 +14,7 @@ from auxtask.backbones.language_config import FAMILIES, SIZES, LanguageConfig
 from auxtask.backbones.language_layers import AttentionBias, TextEmbeddings, TransformerBlock
 from auxtask.backbones.language_names import pytorch_weights, to_keras
 from auxtask.backbones.pooling import FirstTokenPooler
-from auxtask.backbones.untrusted_file import reading
+from auxtask.data.untrusted_file import reading
 from auxtask.framework import keras
 from auxtask.transfer.cloning import reuse
 from auxtask.transfer.groups import set_groups

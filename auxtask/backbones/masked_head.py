@@ -11,7 +11,7 @@ import numpy as np
 from auxtask.backbones.checkpoint_files import Checkpoint, checkpoint_folder, read_checkpoint
 from auxtask.backbones.language_layers import TextEmbeddings, TransformerBlock, activate
 from auxtask.backbones.language_names import language_layers, to_keras
-from auxtask.backbones.untrusted_file import reading
+from auxtask.data.untrusted_file import reading
 from auxtask.framework import keras, tf
 
 

@@ -30,9 +30,9 @@ from auxtask.backbones.description import (
     read_tensors,
     write_description,
 )
-from auxtask.backbones.untrusted_file import reading
 from auxtask.backbones.weight_paths import layer_paths, weight_paths
 from auxtask.data.one_line import first_line
+from auxtask.data.untrusted_file import reading
 from auxtask.framework import keras, tf
 from auxtask.transfer.freezing import in_inference_mode, set_inference_mode
 from auxtask.transfer.groups import layer_groups, set_groups
@@ -248,7 +248,8 @@ def _arrays(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def _as_stored(weight: tf.Variable) -> np.ndarray:
-    array = np.ascontiguousarray(weight.numpy()).reshape(weight.shape)
+    value = weight.numpy()
+    array = np.ascontiguousarray(value).reshape(value.shape)
     # safetensors' NumPy side has no bfloat16: its bits are kept as integers.
     return array.view(np.uint16) if weight.dtype.base_dtype == tf.bfloat16 else array
 
@@ -259,10 +260,10 @@ def _load_weights(model: keras.Model, path: Path, sha256: str | None) -> None:
         raise ValueError(f"does not fit: {_difference(weights.keys(), stored.keys())}")
     for name, weight in weights.items():
         own = _as_stored(weight)
-        if stored[name].shape != own.shape or stored[name].dtype != own.dtype:
+        if not weight.shape.is_compatible_with(stored[name].shape) or stored[name].dtype != own.dtype:
             raise ValueError(
                 f"weight {name} is {stored[name].dtype}{list(stored[name].shape)}, "
-                f"expected {own.dtype}{list(own.shape)}"
+                f"expected {own.dtype}{list(weight.shape)}"
             )
     for name, weight in weights.items():
         array = stored[name]

@@ -251,7 +251,8 @@ def _files(path: Path) -> list[Path]:
     if path.is_dir():
         if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
             return []
-        return sorted(file for file in path.iterdir() if file.is_file() and _is_text_name(file))
+        # A link to nowhere is among them: opening it says so.
+        return sorted(file for file in path.iterdir() if not file.is_dir() and _is_text_name(file))
     return [path] if _is_text_name(path) else []
 
 

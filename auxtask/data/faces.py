@@ -19,6 +19,7 @@ from auxtask.data.photo_sources import (
     list_folder,
     list_manifest,
     reading_notes,
+    refuse_unread,
 )
 from auxtask.data.photo_store import PhotoStore
 from auxtask.data.splits import draw_labels, first_items
@@ -186,6 +187,7 @@ class FaceData:
         notes: Sequence[str],
     ) -> FaceData:
         store, photos = PhotoStore.from_files(files, size, on_bad, memory_limit)
+        refuse_unread(source, owners, photos.kept, "person")
         kept = [owners[i] for i in photos.kept]
         copies = copies_to_drop(source, kept, store.names, store.digests)
         rows = np.setdiff1d(np.arange(len(kept)), copies)

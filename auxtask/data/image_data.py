@@ -14,7 +14,7 @@ import numpy as np
 from auxtask.data.fashion_files import FASHION_NAMES, download_fashion, fashion_mnist_folder, read_fashion_part
 from auxtask.data.images import OnBad, fit_images, photo_digest, read_photos
 from auxtask.data.labelled_images import LabelledImages
-from auxtask.data.photo_sources import copies_to_drop, list_folder, list_photos, reading_notes
+from auxtask.data.photo_sources import copies_to_drop, list_folder, list_photos, reading_notes, refuse_unread
 from auxtask.data.splits import fixed_test_half
 
 UNLABELLED = "unlabelled"
@@ -246,6 +246,7 @@ class ImageData:
         if alike := {name for name in owners if name.lower() in (UNLABELLED, "unlabeled")}:
             raise ValueError(f"{folder / min(alike)}: pictures without labels belong in {UNLABELLED}/, spelt like that")
         photos = read_photos(files, size, on_bad)
+        refuse_unread(folder, owners, photos.kept, "class")
         images, kept = photos.images, [owners[i] for i in photos.kept]
         assert images is not None
         names = tuple(sorted(set(kept)))

@@ -53,13 +53,15 @@ class LabelledTexts(Labelled):
         where = np.asarray(indices, np.int64)
         return LabelledTexts(self.texts[where], self.labels[where], self.names)
 
-    def fingerprint(self) -> str:
-        """Give 32 hex digits that change with any text, label or name, but not with the order."""
+    def fingerprint(self, in_order: bool = False) -> str:
+        """Give 32 hex digits that change with any text, label or name, and `in_order` with their order too."""
         names = [name.encode(errors="surrogatepass") for name in self.names]
-        entries = sorted(
+        entries = [
             hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16, key=names[label][:64]).digest()
             for text, label in zip(self.texts, self.labels, strict=True)
-        )
+        ]
+        if not in_order:
+            entries.sort()
         return hashlib.blake2b(b"\0".join([*names, *entries]), digest_size=16).hexdigest()
 
 

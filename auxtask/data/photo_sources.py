@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from auxtask.data.images import PHOTO_SUFFIXES, Photos
@@ -56,6 +57,7 @@ def list_folder(
             empty.append(person.name)
     if not files:
         raise ValueError(f"{folder}: holds no photos {expected}")
+    _refuse_other_encodings(files)
     notes = [f"{folder}: no photos in {some(empty)}"] if empty else []
     notes += _passed_over(folder, others)
     if astray:
@@ -65,9 +67,22 @@ def list_folder(
 
 def list_photos(folder: Path) -> tuple[list[Path], list[str]]:
     """Find the photos of a folder in any depth, sorted, and say what was passed over; none where there is no folder."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."]
+    files = [path for path in _files_below(folder, set()) if path.name[0] != "."]
     others = Counter(path.suffix for path in files if not _is_photo_name(path))
-    return sorted(path for path in files if _is_photo_name(path)), _passed_over(folder, others)
+    photos = sorted(path for path in files if _is_photo_name(path))
+    _refuse_other_encodings(photos)
+    return photos, _passed_over(folder, others)
+
+
+def _files_below(folder: Path, above: set[Path]) -> Iterator[Path]:
+    """Give files in any depth, but not in hidden folders, which hold copies; links are followed, once round."""
+    if not folder.is_dir() or folder.resolve() in above:
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _files_below(path, above | {folder.resolve()}) if path.name[0] != "." else ()
+        else:
+            yield path
 
 
 def _passed_over(folder: Path, others: Counter[str]) -> list[str]:
@@ -76,6 +91,14 @@ def _passed_over(folder: Path, others: Counter[str]) -> list[str]:
         return []
     suffixes = some(suffix or "no suffix" for suffix in sorted(others))
     return [f"{folder}: {others.total()} files passed over ({suffixes}; read are {', '.join(PHOTO_SUFFIXES)})"]
+
+
+def _refuse_other_encodings(files: Iterable[Path]) -> None:
+    for file in files:
+        try:
+            str(file).encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{os.fsencode(file)!r}: this name is not UTF-8 (an old archive?); rename it") from None
 
 
 def list_manifest(csv_path: str | Path) -> tuple[list[str], list[Path]]:
@@ -98,7 +121,8 @@ def read_table(table: Path, columns: Sequence[str]) -> list[tuple[int, dict[str,
     Raises
     ------
     FileNotFoundError, ValueError
-        if the file is missing, is no text, is divided by semicolons, lacks a column or has no rows, or a field is empty
+        if the file is missing, is no text, is divided by semicolons, lacks a column or has it twice, or has no rows; or
+        if a quote is not closed, a field is empty, or a row has more fields than the header
     """
     if not table.is_file():
         raise FileNotFoundError(f"{table}: no such file")
@@ -106,7 +130,7 @@ def read_table(table: Path, columns: Sequence[str]) -> list[tuple[int, dict[str,
         with table.open(newline="", encoding="utf-8-sig") as file:
             refuse_other_delimiter(file.readline(), ",", columns, str(table))
             file.seek(0)
-            reader = csv.DictReader(file, skipinitialspace=True)
+            reader = csv.DictReader(file, skipinitialspace=True, strict=True)
             present = [name.strip() for name in reader.fieldnames or []]
             reader.fieldnames = present
             rows = [(reader.line_num, row) for row in reader]
@@ -114,10 +138,14 @@ def read_table(table: Path, columns: Sequence[str]) -> list[tuple[int, dict[str,
         raise ValueError(f"{table}: is not a CSV text file ({error})") from None
     for name in columns:
         require_column(name, present, str(table), "; its first line must name the columns")
+        if present.count(name) > 1:
+            raise ValueError(f"{table}: {present.count(name)} columns are called {name!r}")
     if not rows:
         raise ValueError(f"{table}: has a header but no rows")
     cleaned = []
     for number, row in rows:
+        if extra := row.get(None):  # where DictReader puts what has no column
+            raise ValueError(f"{table}, row {number}: a field too many, {extra[0]!r}; quote texts that have commas")
         fields = {name: (row[name] or "").strip() for name in columns}
         for name in columns:
             if not fields[name]:
@@ -186,6 +214,28 @@ def copies_to_drop(
     return copies
 
 
+def refuse_unread(source: str | Path, owners: Sequence[str], kept: Iterable[int], kind: str) -> None:
+    """Raise ValueError if no photo of somebody could be read: skipping bad photos must not skip a person or a class.
+
+    Parameters
+    ----------
+    source
+        for the message
+    owners
+        of all photos
+    kept
+        positions of those that could be read
+    kind
+        what an owner is
+    """
+    counts = Counter(owners)
+    left = {owners[i] for i in kept}
+    for owner in sorted(counts.keys() - left) if left else ():
+        raise ValueError(
+            f"{source}: none of the {counts[owner]} photos of {owner!r} can be read; mend them, or take this {kind} out"
+        )
+
+
 def reading_notes(source: str, photos: Photos, size: int) -> list[str]:
     """Say what was skipped and resized, once each."""
     notes = []
@@ -209,4 +259,5 @@ def some(items: Iterable[str], shown: int = 3) -> str:
 
 
 def _is_photo_name(path: Path) -> bool:
-    return path.suffix.lower() in PHOTO_SUFFIXES and path.name[0] != "." and path.is_file()
+    # A link to nowhere is a photo that cannot be read, which is said when it is to be.
+    return path.suffix.lower() in PHOTO_SUFFIXES and path.name[0] != "." and not path.is_dir()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
+
+from auxtask.data.untrusted_file import read_bounded, read_json, reading
 
 # In the order in which BERT's own vocabularies number them first.
 SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
@@ -29,11 +30,9 @@ def read_settings(file: Path) -> dict[str, Any]:
     """Read `tokenizer_config.json`; nothing if there is none, ValueError if it is damaged."""
     if not file.is_file():
         return {}
-    try:
-        settings = json.loads(file.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: not JSON ({error})") from None
-    if not isinstance(settings, dict):
-        raise ValueError(f"{file}: expected a JSON object of settings, found {type(settings).__name__}")
+    with reading(file, "a JSON object of settings"):
+        settings = read_json(read_bounded(file))
+        if not isinstance(settings, dict):
+            raise ValueError(f"expected a JSON object of settings, found {type(settings).__name__}")
     # Names of Python files to run, which no one here runs, are not carried on either.
     return {key: value for key, value in settings.items() if key != "auto_map"}

@@ -226,11 +226,13 @@ class TextData:
     def __repr__(self) -> str:
         return f"TextData({self.name}: {len(self.train)} + {len(self.test)} texts, {len(self.names)} classes)"
 
-    def fingerprint(self) -> str:
-        """Give 32 hex digits that change with any text, label or name of training and test; the pool has its own."""
-        return hashlib.blake2b(
-            f"{self.train.fingerprint()}{self.test.fingerprint()}".encode(), digest_size=16
-        ).hexdigest()
+    def fingerprint(self, in_order: bool = False) -> str:
+        """Give 32 hex digits that change with any text, label or name of training and test; the pool has its own.
+
+        `in_order` they change with the order too.
+        """
+        sides = f"{self.train.fingerprint(in_order)}{self.test.fingerprint(in_order)}"
+        return hashlib.blake2b(sides.encode(), digest_size=16).hexdigest()
 
 
 def without_breaks(text: str) -> str:

@@ -17,8 +17,8 @@ from auxtask.backbones.atomic_folder import DESCRIPTION, atomic_folder
 from auxtask.backbones.description import read_description, read_tensors, write_description
 from auxtask.backbones.embedding import embed
 from auxtask.backbones.saving import load_backbone, save_backbone
-from auxtask.backbones.untrusted_file import reading
 from auxtask.data.images import OnBad, fit_images, read_photos
+from auxtask.data.untrusted_file import reading
 from auxtask.framework import keras
 
 PHOTO_CLASSIFIER = "photo_classifier"
@@ -117,6 +117,11 @@ class PhotoClassifier:
             raise ValueError(f"paths={os.fspath(photos)!r}: expected a list of paths, got one path")
         if not isinstance(photos, np.ndarray):
             photos = list(photos)
+            if odd := [type(photo).__name__ for photo in photos if not isinstance(photo, str | os.PathLike)]:
+                raise ValueError(
+                    "expected a list of paths, or one uint8 array [n, height, width, channels] of photos of one size, "
+                    f"got a list with a {odd[0]} in it"
+                )
         found = np.full((len(photos), len(self.names)), np.nan, np.float32)
         views = {name: self.views[name] for name in ("crops", "mirror", "unit")}
         for start in range(0, len(photos), _PHOTOS_AT_ONCE):

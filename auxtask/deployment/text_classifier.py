@@ -18,9 +18,9 @@ from auxtask.backbones.allow_list import CustomLayers
 from auxtask.backbones.atomic_folder import DESCRIPTION, atomic_folder
 from auxtask.backbones.description import read_description, read_tensors, write_description
 from auxtask.backbones.saving import load_backbone, save_backbone
-from auxtask.backbones.untrusted_file import reading
 from auxtask.data.text_batches import EncodedTexts, Keep
 from auxtask.data.tokenizer import TextTokenizer
+from auxtask.data.untrusted_file import reading
 from auxtask.evaluation.text_network_arms import LinearNetwork
 from auxtask.evaluation.tfidf import TfidfWords
 

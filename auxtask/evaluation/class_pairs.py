@@ -33,7 +33,7 @@ def pairs_mean(values: Mapping[tuple[str, ...], float], level: float = 0.95) -> 
     Returns
     -------
     Interval
-        `low` and `high` are None unless there are all pairs of four classes or more.
+        `low` and `high` are None unless there are all pairs of four classes or more, and not all are alike.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def pairs_mean(values: Mapping[tuple[str, ...], float], level: float = 0.95) -> 
         raise ValueError(f"values must be of different pairs of classes, not of {', '.join(map('+'.join, values))}")
     mean, names = float(found.mean()), sorted({name for pair in values for name in pair})
     num = len(names)
-    if num < 4 or len(values) < num * (num - 1) // 2:
+    if num < 4 or len(values) < num * (num - 1) // 2 or (found == found[0]).all():
         return Interval(mean, None, None)
     of_class = np.array([sum(x for pair, x in values.items() if name in pair) for name in names])
     between = float(((of_class - of_class.mean()) ** 2).sum()) / (num - 2)
@@ -61,6 +61,6 @@ def pairs_mean(values: Mapping[tuple[str, ...], float], level: float = 0.95) -> 
         weights += np.array([1.0, -1.0]) * 4 / (num * (num - 2))
     terms = weights * squares
     spread = float((terms**2 / freedom).sum())
-    degrees = max(1.0, float(terms.sum()) ** 2 / spread) if spread > 0 else 1.0
+    degrees = max(1.0, float(terms.sum()) ** 2 / spread)
     half = float(stdtrit(degrees, (1 + level) / 2)) * float(terms.sum()) ** 0.5
     return Interval(mean, mean - half, mean + half)

@@ -44,7 +44,8 @@ def choose_by_folds(
     Raises
     ------
     ValueError
-        No candidate, or a class with one example only (there is nothing to hold out).
+        No candidate, or none with finite log-probabilities; a class with fewer than two examples (there is nothing to
+        hold out).
     """
     if not candidates:
         raise ValueError("there is no candidate to choose from")
@@ -68,7 +69,7 @@ def choose_by_quarter(
     Raises
     ------
     ValueError
-        No candidate, or a class with one example only.
+        As `choose_by_folds`.
     """
     if not candidates:
         raise ValueError("there is no candidate to choose from")
@@ -82,11 +83,12 @@ def stratified_folds(labels: np.ndarray, num_folds: int, seed: int) -> np.ndarra
     Raises
     ------
     ValueError
-        A class has one example only.
+        A class has fewer than two examples.
     """
-    counts = np.unique(labels, return_counts=True)[1]
+    counts = np.bincount(labels)
     if counts.min() < 2:
-        raise ValueError("cross-validation needs two examples of every class; one has a single one")
+        rarest = int(counts.argmin())
+        raise ValueError(f"cross-validation needs two examples of every class; class {rarest} has {counts[rarest]}")
     num_folds = int(min(num_folds, counts.min()))
     random = np.random.default_rng(seed)
     folds = np.empty(len(labels), np.int64)
@@ -109,7 +111,13 @@ def errors_to_beat(num_rivals: int) -> float:
 
 
 def _best(scores: Mapping[Key, np.ndarray], preferred: Collection[Key]) -> Key:
-    """Name the key whose scores, float [n] of the same examples, are best in the mean, as `choose_by_folds` has it."""
+    """Name the key whose scores, float [n] of the same examples, are best in the mean, as `choose_by_folds` has it.
+
+    Scores that are not finite, as of a training that diverged, are never best.
+    """
+    scores = {key: each for key, each in scores.items() if np.isfinite(each).all()}
+    if not scores:
+        raise ValueError("no candidate gives finite log-probabilities of the labels held out")
 
     def mean(key: Key) -> float:
         return float(scores[key].mean())

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from auxtask.evaluation.examples import Examples
+from auxtask.evaluation.layer_features import mean_and_std
 from auxtask.evaluation.probes import fit_logistic
 from auxtask.framework import keras
 
@@ -43,9 +44,12 @@ def probe_by_depth(
 
 
 def standardised(rows: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Give columns a mean of 0 and a standard deviation of 1 over the rows numbered in `by`."""
-    seen = rows[by]
-    return (rows - seen.mean(axis=0)) / (seen.std(axis=0) + 1e-6)
+    """Give columns a mean of 0 and a standard deviation of 1 over the rows numbered in `by`.
+
+    Columns in which those rows are all alike become 0: nothing says how much they vary.
+    """
+    mean, std = mean_and_std(rows[by])
+    return (rows - mean) / std
 
 
 def first_layer_weights(model: keras.Model) -> np.ndarray:

@@ -111,7 +111,7 @@ def laid_out(*parts: LabelledImages) -> tuple[np.ndarray, tuple[Examples, ...]]:
 
 
 def content_hashes(items: np.ndarray) -> list[bytes]:
-    """Hash the content of each item: equal items have equal hashes, whatever array holds them.
+    """Hash the content of each item: equal items have equal hashes, whatever array of its kind (whole, float) holds it.
 
     Raises
     ------
@@ -163,4 +163,8 @@ def _content(item: Any) -> bytes:
     array = np.asarray(item)
     if array.dtype.hasobject:
         raise ValueError(f"items must be arrays, strings, bytes or paths, not {type(item).__name__}")
+    if array.dtype.kind in "biu":  # however many bytes a number takes
+        array = array.astype(np.int64)
+    elif array.dtype.kind == "f":
+        array = array.astype(np.float64)
     return f"{array.dtype.kind}{array.shape}".encode() + array.tobytes()

@@ -44,8 +44,19 @@ def _divisors(tables: Sequence[np.ndarray]) -> list[np.float32]:
     return [np.float32(np.sqrt(len(tables) * table.shape[1] / first)) for table in tables]
 
 
+def mean_and_std(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give each column's mean and what to divide it by: infinity where it varies by rounding alone.
+
+    Parameters
+    ----------
+    rows : float [num_items, d]
+    """
+    mean, std = rows.mean(axis=0), rows.std(axis=0)
+    return mean, np.where(std <= 1e-5 * np.abs(mean), np.inf, std + 1e-6).astype(std.dtype)
+
+
 class StandardisedLayers:
-    """Features of each layer with mean 0 and variance 1 over reference items.
+    """Features of each layer with mean 0 and variance 1 over reference items; those that do not vary there are 0.
 
     Side by side the layers weigh as much as one of them, so that one penalty suits both.
 
@@ -64,8 +75,9 @@ class StandardisedLayers:
     """
 
     def __init__(self, layers: Mapping[str, np.ndarray], num_reference: int) -> None:
-        self._mean = {name: rows[:num_reference].mean(0) for name, rows in layers.items()}
-        self._std = {name: rows[:num_reference].std(0) + 1e-6 for name, rows in layers.items()}
+        known = {name: mean_and_std(rows[:num_reference]) for name, rows in layers.items()}
+        self._mean = {name: mean for name, (mean, _) in known.items()}
+        self._std = {name: std for name, (_, std) in known.items()}
         self.rows = {name: (rows - self._mean[name]) / self._std[name] for name, rows in layers.items()}
         upper = upper_half(list(layers))
         divisors = zip(upper, _divisors([self.rows[name] for name in upper]), strict=True)

@@ -268,8 +268,6 @@ class Results:
         if min(table.shape) < 2:
             return Interval(float(table.mean()), None, None)
         found = crossed_mean(table, self._pretrainings)
-        if found.error == 0:  # all entries are alike: of how they scatter elsewhere, nothing is known
-            return Interval(found.mean, None, None)
         return Interval(found.mean, *found.interval(level))
 
     def _make_row(

@@ -12,7 +12,7 @@ __all__ = ["Interval", "paired_differences", "t_interval"]
 
 
 class Interval(NamedTuple):
-    """A mean with its interval; `low` and `high` are None where one value allows none."""
+    """A mean with its interval; `low` and `high` are None where the values allow none: one, or all alike."""
 
     mean: float
     low: float | None
@@ -45,7 +45,7 @@ def t_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Int
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")
     mean = float(values.mean())
-    if len(values) == 1:
+    if (values == values[0]).all():  # also one alone: of how they scatter, nothing is known
         return Interval(mean, None, None)
     error = float(values.std(ddof=1)) / len(values) ** 0.5
     half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * error

@@ -32,12 +32,15 @@ class Verdict:
     name : str
     called : "helped", "no evidence" or "harmed"
     mean, low, high : float
-        The paired difference and its interval, for this comparison alone.
+        The paired difference and its interval of 1 - `level`, for this comparison alone. Without ends where no draw and
+        no item differed.
     p_value, adjusted : float
         For this comparison alone, and after Benjamini and Hochberg's adjustment for all of them.
     detectable : float or None
         The true difference that would have been called, with probability 0.8, at the level that the adjustment
         left for this family of comparisons. None where no draw and no item differed.
+    level : float
+        The false discovery rate at which it was called.
     found : CrossedMean
         Where the numbers come from.
     """
@@ -45,11 +48,12 @@ class Verdict:
     name: str
     called: Call
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p_value: float
     adjusted: float
     detectable: float | None
+    level: float
     found: CrossedMean
 
 
@@ -86,10 +90,9 @@ def verdicts(differences: Mapping[str, np.ndarray], level: float = 0.05, pretrai
     given = []
     for (name, each), p_value, after in zip(found.items(), values, adjusted, strict=True):
         called: Call = "no evidence" if after > level else "helped" if each.mean > 0 else "harmed"
+        low, high = each.interval(1 - level)
         detectable = each.detectable(level_left)
-        given.append(
-            Verdict(name, called, each.mean, *each.interval(1 - level), float(p_value), float(after), detectable, each)
-        )
+        given.append(Verdict(name, called, each.mean, low, high, float(p_value), float(after), detectable, level, each))
     return given
 
 
@@ -132,14 +135,15 @@ def verdict_table(given: Sequence[Verdict], title: str, more: Mapping[str, Mappi
     more = more or {}
     table = Table(title=title, caption="points; intervals over draws and test items, each for itself; " + _rule(given))
     table.add_column("comparison", no_wrap=True)
-    for column in [*more, "difference", "95 % interval", "p adjusted", "detectable", "verdict"]:
+    interval = f"{100 * (1 - _level(given)):g} % interval"
+    for column in [*more, "difference", interval, "p adjusted", "detectable", "verdict"]:
         table.add_column(column, justify="right", no_wrap=True)
     for verdict in sorted(given, key=lambda each: -each.mean):
         table.add_row(
             verdict.name,
             *(str(texts.get(verdict.name, "")) for texts in more.values()),
             f"{100 * verdict.mean:+.2f}",
-            f"{100 * verdict.low:+.2f} to {100 * verdict.high:+.2f}",
+            "" if verdict.low is None else f"{100 * verdict.low:+.2f} to {100 * (verdict.high or 0.0):+.2f}",
             f"{verdict.adjusted:.3f}",
             "" if verdict.detectable is None else f"{100 * verdict.detectable:.2f}",
             verdict.called,
@@ -148,7 +152,12 @@ def verdict_table(given: Sequence[Verdict], title: str, more: Mapping[str, Mappi
 
 
 def _rule(given: Sequence[Verdict]) -> str:
-    return f"verdicts: false discovery rate over {len(given)} at most 5 %; detectable with probability 80 %"
+    rate = f"{100 * _level(given):g} %"
+    return f"verdicts: false discovery rate over {len(given)} at most {rate}; detectable with probability 80 %"
+
+
+def _level(given: Sequence[Verdict]) -> float:
+    return given[0].level if given else 0.05
 
 
 def _named(name: str, table: np.ndarray, pretrainings: int) -> CrossedMean:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -133,6 +134,10 @@ def parse_overrides(config_class: type[T], overrides: Sequence[str]) -> T:
             raise ValueError(_unknown_key(key, fields))
         if key in values:
             raise ValueError(f"{key} is given twice")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{key}={os.fsencode(text)!r} is not UTF-8") from None
         values[key] = _read_value(fields[key], hints[key], text)
     every = {name: field.default for name, field in fields.items()} | values
     for name, value in values.items():

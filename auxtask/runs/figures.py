@@ -198,6 +198,6 @@ def plot_mistakes(
     for axes, one, other, verdict in zip(grid, left, right, verdicts, strict=False):
         gap = np.full((one.shape[0], max(1, one.shape[1] // 16), one.shape[2]), 255, np.uint8)
         axes.imshow(np.concatenate([one, gap, other], axis=1), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(verdict, fontsize=8, y=-0.08, va="top")
+        axes.set_title(verdict, fontsize=8, y=-0.08, va="top", parse_math=False)  # a name may have dollar signs
     figure.suptitle(title)
     return figure

@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from auxtask.runs.progress import ProgressBoard, ProgressTask
 from auxtask.runs.whole_files import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from auxtask.framework import keras
 
 STATUSES = ("running", "finished", "interrupted", "failed")
+LOCK = ".lock"
 ROW_KEYS = ("arm", "budget", "budget_unit", "metric", "mean", "low", "high", "values")
 
 
@@ -53,6 +54,8 @@ class Run:
     earlier : mapping, optional
         The `result.json` of the interrupted run that this one resumes: its seconds are added to, its notes and figures
         kept; what it has found is to be found again, from all cells.
+    lock : open file, optional
+        Keeps other processes out of the folder until the run is finished.
 
     Attributes
     ----------
@@ -78,6 +81,7 @@ class Run:
         data_root: Path | None = None,
         console: Console | None = None,
         earlier: Mapping[str, Any] | None = None,
+        lock: IO[str] | None = None,
     ) -> None:
         if console is None:
             from rich.console import Console
@@ -89,6 +93,7 @@ class Run:
         self.seed = seed
         self.data_root = data_root
         self.console = console
+        self._lock = lock
         self.status = "running"
         self.rows: list[dict[str, Any]] = []
         self._earlier_rows: list[dict[str, Any]] = list((earlier or {}).get("rows", []))
@@ -297,6 +302,9 @@ class Run:
         from auxtask.runs.report import write_report
 
         write_report(self)
+        if self._lock is not None:
+            (self.folder / LOCK).unlink(missing_ok=True)
+            self._lock.close()
 
 
 def checked_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import shutil
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from auxtask.runs.config import differences, to_json
 from auxtask.runs.environment import describe_environment
-from auxtask.runs.folder import Run
+from auxtask.runs.folder import LOCK, Run
 from auxtask.runs.whole_files import remove_unfinished, write_json
 
 if TYPE_CHECKING:
@@ -48,26 +50,32 @@ def open_run(
     Raises
     ------
     ValueError
-        If the folder is not empty and neither flag is given, or does not fit the flag.
+        If the folder is not empty and neither flag is given, or does not fit the flag; or if another process is running
+        in it.
     OSError
         If it cannot be written to (PermissionError, NotADirectoryError, a read-only or full disk).
     """
     earlier = earlier_environment = None
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"--out {folder} is a file, not a folder")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir()):
         if resume and overwrite:
             raise ValueError("--resume keeps the folder and --overwrite empties it: give one of them")
         if not (resume or overwrite):
             raise ValueError(
                 f"--out {folder} is not empty: add --resume to go on with that run, or --overwrite to start anew"
             )
-        if not (folder / "result.json").is_file():
-            raise ValueError(f"--out {folder} is not a run folder (it has no result.json): give another")
-        if resume:
+        if not _is_run_folder(folder):
+            raise ValueError(f"--out {folder} is not a run folder (it has no result.json of a run): give another")
+        # A run that was killed as it began has no settings yet, and nothing to go on with.
+        if resume and (folder / "environment.json").exists():
             earlier, earlier_environment = _check_same(folder, config, recipe, seed)
     try:
-        _prepare(folder, overwrite)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _locked(folder)
+        if overwrite:
+            _empty(folder)
+        remove_unfinished(folder)
         run = Run(
             folder,
             config,
@@ -76,31 +84,67 @@ def open_run(
             data_root=data_root,
             console=console,
             earlier=earlier,
+            lock=lock,
         )
+        run.write_result()
         environment = describe_environment(seed, source)
         if earlier_environment is not None:
             environment["resumed_from"] = earlier_environment
         write_json(folder / "config.json", to_json(config))
         write_json(folder / "environment.json", environment)
-        run.write_result()
     except OSError as error:
         raise type(error)(f"cannot write to --out {folder}: {error.strerror or error}") from error
     if resume and earlier is None:
         run.note(f"--resume: there was no run in {folder}, so this one starts anew")
-    if earlier_environment and earlier_environment.get("recipe_sha256") != environment["recipe_sha256"]:
-        run.note("resumed after the recipe's file was changed: kept cells come from the earlier version")
+    if earlier_environment and (changed := _changed_code(earlier_environment, environment)):
+        run.note(f"resumed under other code ({', '.join(changed)}): kept cells come from the earlier one")
     return run
 
 
-def _prepare(folder: Path, overwrite: bool) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if overwrite:
-        for entry in folder.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-    remove_unfinished(folder)
+def _is_run_folder(folder: Path) -> bool:
+    """Tell whether a run made it: others may have a file of that name, too."""
+    try:
+        result = json.loads((folder / "result.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(result, dict) and result.keys() >= {"recipe", "status", "rows"}
+
+
+def _locked(folder: Path) -> IO[str]:
+    """Keep other processes out of a folder until the file given is closed, or this process ends."""
+    lock = (folder / LOCK).open("w")
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        if error.errno not in (errno.EACCES, errno.EAGAIN):
+            raise
+        raise ValueError(f"--out {folder}: another process is running there: wait for it, or give another") from None
+    return lock
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != LOCK:
+            entry.unlink()
+
+
+def _changed_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say what differs of the code that two environments ran."""
+    changed = ["the recipe's file"] if before.get("recipe_sha256") != now["recipe_sha256"] else []
+    old, new = (str(each.get("commit"))[:12] for each in (before, now))
+    changed += [f"commit {old} became {new}"] if old != new else []
+    if before.get("changed_since_commit") or now.get("changed_since_commit"):
+        changed.append("files changed since their commit")
+    packages = before.get("packages", {})
+    changed += [
+        f"{name} {packages.get(name)} became {version}"
+        for name, version in now["packages"].items()
+        if packages.get(name) != version
+    ]
+    return changed
 
 
 def _check_same(folder: Path, config: Any, recipe: str, seed: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

@@ -170,14 +170,16 @@ def execute(request: Request) -> Run:
 
 
 def _refuse_emptying_own_sources(request: Request) -> None:
-    out = request.arguments.out
+    out, sources = request.arguments.out, {str(request.program.path): request.program.path}
+    if request.data_root is not None:
+        sources[f"the data root {request.data_root}"] = request.data_root
     for field in fields(request.config):
         value = getattr(request.config, field.name)
-        inside = isinstance(value, str) and value and Path(value).exists() and out is not None
-        if inside and Path(value).resolve().is_relative_to(out.resolve()):
-            raise ValueError(
-                f"--overwrite would empty {out}, from which {field.name}={value} is read: give another --out"
-            )
+        if isinstance(value, str) and value:
+            sources[f"{field.name}={value}"] = Path(value)
+    for name, path in sources.items():
+        if out is not None and path.exists() and path.resolve().is_relative_to(out.resolve()):
+            raise ValueError(f"--overwrite would empty {out}, from which {name} is read: give another --out")
 
 
 def _open(request: Request, folder: Path | None) -> Run:

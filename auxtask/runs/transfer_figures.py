@@ -69,6 +69,8 @@ def plot_verdicts(given: Sequence[Verdict], title: str = "") -> Figure:
     ValueError
         If there is none.
     """
+    import numpy as np
+
     if not given:
         raise ValueError("plot_verdicts: there is no verdict")
     ordered = sorted(given, key=lambda each: each.mean)
@@ -76,18 +78,24 @@ def plot_verdicts(given: Sequence[Verdict], title: str = "") -> Figure:
     axes = figure.subplots()
     for call, colour in _CALL_COLOURS.items():
         places = [i for i, each in enumerate(ordered) if each.called == call]
-        means = [100 * ordered[i].mean for i in places]
-        below = [100 * (ordered[i].mean - ordered[i].low) for i in places]
-        above = [100 * (ordered[i].high - ordered[i].mean) for i in places]
+        means = np.array([100 * ordered[i].mean for i in places])
+        ends = np.array([_ends(ordered[i]) for i in places]).reshape(-1, 2)
+        reach = abs(100 * ends.T - means)
         label = f"{call} ({len(places)})"
-        axes.errorbar(means, places, xerr=[below, above], fmt="o", color=colour, markersize=4, capsize=2, label=label)
+        axes.errorbar(means, places, xerr=reach, fmt="o", color=colour, markersize=4, capsize=2, label=label)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(ordered)), [each.name for each in ordered], fontsize="small")
+    axes.set_yticks(range(len(ordered)), [each.name for each in ordered], fontsize="small", parse_math=False)
     axes.set_xlabel("gain, points")
     axes.set_title(title, fontsize="medium")
     axes.legend(frameon=False, fontsize="small")
     tidy(axes)
     return figure
+
+
+def _ends(verdict: Verdict) -> tuple[float, float]:
+    """Give the interval; where there is none, the mean twice."""
+    low, high = verdict.low, verdict.high
+    return (verdict.mean, verdict.mean) if low is None or high is None else (low, high)
 
 
 def plot_weights(weights: Mapping[str, np.ndarray], most: int = 16, title: str = "first-layer weights") -> Figure:

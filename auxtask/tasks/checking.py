@@ -42,8 +42,9 @@ def check_task(task: AuxiliaryTask, data: Any, seed: int = 0) -> None:
     inputs, where batches are tuples (inputs, targets) (`leaked_targets`: in a dict, or in targets that `batch_loss`
     makes itself, nobody can tell which is which); a `batch_loss` without `loss` or without what `logs` names, with
     values that are no scalars, not finite, or others under the same seed, that cannot be compiled, or that draws where
-    compiled code would draw once; a loss that does not depend on the batch's inputs; a part kept that training does
-    not change, or that has no layer groups.
+    compiled code would draw once (a NumPy generator made there, with a seed of its own, is not seen); a loss that does
+    not depend on the batch's inputs; a part kept that training does not change, or by a regulariser alone, or that has
+    no layer groups.
 
     The weights are as before afterwards. Sets the global random seeds, as training does. A small part of the data
     shows as much as all of it.
@@ -165,7 +166,12 @@ def _check_batches(task: AuxiliaryTask, data: Any, seed: int) -> tuple[list[Any]
 
 def _equal(one: Any, other: Any) -> bool:
     pairs = zip(tf.nest.flatten(one), tf.nest.flatten(other), strict=True)
-    return all(left.shape == right.shape and np.array_equal(left, right) for left, right in pairs)
+    return all(left.dtype == right.dtype and _same(np.asarray(left), np.asarray(right)) for left, right in pairs)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    # NaN may mark what is missing, on purpose.
+    return np.array_equal(one, other, equal_nan=np.issubdtype(one.dtype, np.floating))
 
 
 def _loss(task: AuxiliaryTask, batch: Any, seed: int) -> float:
@@ -259,6 +265,8 @@ def _check_training(task: AuxiliaryTask, batches: list[Any], seed: int) -> list[
             "training leaves the part that is kept unchanged: batch_loss must use it, and nothing may stop the "
             "gradients on the way"
         )
+    elif not _loss_reaches(task, batches[0]):
+        wrong.append("the loss does not reach the part that is kept: only a regulariser moves it")
     if not all(np.isfinite(weight.numpy()).all() for weight in task.weights if weight.dtype.is_floating):
         return [*wrong, f"a weight is not finite after {_SOME} steps"]
     # After some steps: a head that starts with zeros gives the same loss for anything.
@@ -268,6 +276,16 @@ def _check_training(task: AuxiliaryTask, batches: list[Any], seed: int) -> list[
     if np.isclose(_loss(task, _shuffled(batches[0]), seed), loss, rtol=1e-6, atol=0):
         wrong.append("the loss ignores its input: it is the same when the values of the inputs are shuffled")
     return wrong
+
+
+def _loss_reaches(task: AuxiliaryTask, batch: Any) -> bool:
+    """Tell whether the loss by itself, without what regularisers add in training, depends on the part that is kept."""
+    if type(task).gradients is not AuxiliaryTask.gradients:
+        return True  # gradients of its own need not be those of `loss`
+    with tf.GradientTape() as tape:
+        loss = task.values_of(batch, training=True)["loss"]
+    gradients = tape.gradient(loss, task.kept.trainable_weights)
+    return any(one is not None and np.any(tf.convert_to_tensor(one)) for one in gradients)
 
 
 def _shuffled(batch: Any) -> Any:

@@ -24,6 +24,27 @@ def check_head_warmup(head_warmup: float | int) -> None:
         raise ValueError(f"head_warmup={head_warmup}: must be a share of the budget in [0, 1), or a number of steps")
 
 
+def refuse_early_shares(budget: str, head_warmup: float | int, shares: Sequence[float]) -> None:
+    """Raise ValueError if held-out text were to be judged only while the head alone learns, which nothing does.
+
+    Parameters
+    ----------
+    budget, head_warmup
+        As `split_off`. Of steps in a budget of time nobody knows how long they take.
+    shares : sequence of float
+        Of the budget.
+    """
+    spec = parse_budget(budget)
+    if isinstance(head_warmup, int) and spec.kind == "seconds":
+        return
+    border = head_warmup / spec.amount if isinstance(head_warmup, int) else head_warmup
+    if head_warmup and max(shares, default=1.0) <= border:
+        raise ValueError(
+            f"validate_at={max(shares):g}: only the head learns in the first {border:g} of the budget; give later "
+            "shares, or a shorter head_warmup"
+        )
+
+
 def split_off(budget: str, head_warmup: float | int) -> tuple[str | None, Rest]:
     """Split a budget in two: the head's, and what is left for all.
 
@@ -62,7 +83,8 @@ def split_off(budget: str, head_warmup: float | int) -> tuple[str | None, Rest]:
         if left <= 0:
             raise ValueError(f"head_warmup={head_warmup} took the whole budget of {spec.amount:g} seconds")
         kept = [(share * spec.amount - used) / left for share in shares if share * spec.amount > used]
-        return (f"{left:.9f}s" if timed else f"{round(left)}steps"), kept
+        # Steps of the head may have taken longer than all shares: then what comes of it is judged at the end.
+        return (f"{left:.9f}s" if timed else f"{round(left)}steps"), kept or [1.0]
 
     return (f"{round(amount)}steps" if in_steps else f"{amount:.9f}s"), rest
 

@@ -17,7 +17,7 @@ from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras, tf
 from auxtask.tasks.auxiliary_task import AuxiliaryTask
-from auxtask.tasks.head_warmup import check_head_warmup, frozen_encoder, split_off
+from auxtask.tasks.head_warmup import check_head_warmup, frozen_encoder, refuse_early_shares, split_off
 from auxtask.tasks.pretraining import Measured, in_steps
 from auxtask.training.throughput import Throughput
 
@@ -231,7 +231,7 @@ class HiddenWords(AuxiliaryTask):
             Share of the budget, or steps, in which only the head learns. None: a tenth where the head is fresh and the
             encoder is not, else nothing.
         validate_at : sequence of float
-            Shares of the budget after which held-out text is judged.
+            Shares of the budget after which held-out text is judged; those within the head's warm-up are left out.
 
         Returns
         -------
@@ -251,7 +251,10 @@ class HiddenWords(AuxiliaryTask):
         self._course = _Course({"budget": budget, "accumulate": accumulate, "head_warmup": head_warmup})
         self._course.before = None if validation is None else self.samples(validation)
         speed = self._throughput()
-        first, rest = split_off(in_steps(budget, self.num_batches(data), speed.tokens_per_step), head_warmup)
+        length = in_steps(budget, self.num_batches(data), speed.tokens_per_step)
+        if validation is not None:
+            refuse_early_shares(length, head_warmup, validate_at)
+        first, rest = split_off(length, head_warmup)
         fixed: dict[str, Any] = {
             "weight_decay": weight_decay,
             "warmup": warmup,

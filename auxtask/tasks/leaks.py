@@ -10,6 +10,7 @@ import numpy as np
 
 _FEWEST_EXAMPLES = 16
 _MOST_COLUMNS = 16
+_MOST_LABELS = 64
 # How unlikely it must be that one of all input values tells the labels by chance.
 _CHANCE = 1e-6
 
@@ -17,10 +18,11 @@ _CHANCE = 1e-6
 def leaked_targets(batches: Sequence[Any]) -> list[str]:
     """Say which targets can be read off the inputs.
 
-    Looked at are batches (inputs, targets, …), where a target has as many rows as an input. Numbers leak where an
-    input value is the target times a factor plus an offset, in all examples. Whole numbers, taken as labels, leak
-    where one input value (a pixel, say) is constant within each label and another for each; so a task whose classes
-    merely look different is not accused. Words leak where the inputs hold them at the positions that the inputs name.
+    Looked at are batches (inputs, targets) or, as in Keras, (inputs, targets, weights), where a target has as many rows
+    as an input. Numbers leak where an input value is the target times a factor plus an offset, in all examples. Those
+    that come again and again, taken as labels, leak where one input value (a pixel, say) is constant within each label
+    and another for each; so a task whose classes merely look different is not accused. Words leak where the inputs
+    hold them at the positions that the inputs name.
 
     Parameters
     ----------
@@ -36,7 +38,7 @@ def leaked_targets(batches: Sequence[Any]) -> list[str]:
         return []
     found = []
     inputs = _joined([batch[0] for batch in batches])
-    for name, target in _joined([batch[1:] for batch in batches]).items():
+    for name, target in _joined([batch[1:2] for batch in batches]).items():
         places = [*_copies(inputs, target), *_looked_up([batch[0] for batch in batches], target)]
         if places:
             found.append(
@@ -82,17 +84,27 @@ def _copies(inputs: dict[str, np.ndarray], target: np.ndarray) -> Iterator[str]:
         return
     few = columns.shape[1] <= _MOST_COLUMNS
     looked_at = columns if few else columns[:, np.linspace(0, columns.shape[1] - 1, _MOST_COLUMNS).astype(int)]
-    whole = all(float(x).is_integer() for x in looked_at.ravel())
     for path, values in inputs.items():
         if len(values) != len(target):
             continue
         features = values.reshape(len(values), -1).astype(np.float64)
-        tells = _tell_labels if few and whole else _is_linear_in
-        told = [tells(features, column) for column in looked_at.T]
+        told = [_tells(features, column, few) for column in looked_at.T]
         # Of a large target, such as a picture, some values may well be in sight: what is asked for are the others.
         if any(one >= 0 for one in told) if few else all(one >= 0 for one in told):
             index = np.unravel_index(max(told), values.shape[1:])
             yield f"batch[0]{path}[:{''.join(f', {i}' for i in index)}]"
+
+
+def _tells(features: np.ndarray, column: np.ndarray, alone: bool) -> int:
+    """Give the feature, of float64 [n, m], that tells a column of the target, float64 [n]; -1: there is none.
+
+    A column that stands `alone` may be labels, which look linear by chance; one of a picture's many does not.
+    """
+    repeated = len(np.unique(column)) <= len(column) // 4
+    if not repeated:
+        return _is_linear_in(features, column)
+    found = _tell_labels(features, column)
+    return _is_linear_in(features, column) if found < 0 and not alone else found
 
 
 def _is_linear_in(features: np.ndarray, column: np.ndarray) -> int:
@@ -107,7 +119,7 @@ def _is_linear_in(features: np.ndarray, column: np.ndarray) -> int:
 def _tell_labels(features: np.ndarray, labels: np.ndarray) -> int:
     """Give a feature that alone tells the labels, or one of several that each tell one label; -1: there is none."""
     found, names = _tells_labels(features, labels), np.unique(labels)
-    if found >= 0 or not 2 < len(names) <= _MOST_COLUMNS:
+    if found >= 0 or not 2 < len(names) <= _MOST_LABELS:
         return found
     one_each = [_tells_labels(features, labels == name) for name in names]
     return max(one_each) if min(one_each) >= 0 else -1

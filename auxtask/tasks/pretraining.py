@@ -51,7 +51,7 @@ class CosineToBudget(keras.callbacks.Callback):
         Of the same `fit`.
     peak : float
     warmup : float in [0, 1)
-        Share of the budget that the rise takes.
+        Share of the budget that the rise takes; none if that is less than a step, which would have a rate of 0.
     """
 
     def __init__(self, budget: Budget, peak: float, warmup: float) -> None:
@@ -60,7 +60,8 @@ class CosineToBudget(keras.callbacks.Callback):
             raise ValueError(f"learning_rate must be above 0, not {peak}")
         if not 0 <= warmup < 1:
             raise ValueError(f"warmup must be a share of the budget in [0, 1), not {warmup}")
-        self.budget, self.peak, self.warmup = budget, peak, warmup
+        less_than_a_step = budget.spec.kind == "steps" and warmup * budget.spec.amount < 1
+        self.budget, self.peak, self.warmup = budget, peak, 0.0 if less_than_a_step else warmup
 
     def rate(self, used: float) -> float:
         """Give the learning rate when `used` (0 to 1) of the budget is gone."""

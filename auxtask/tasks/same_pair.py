@@ -189,7 +189,7 @@ class SamePair(AuxiliaryTask):
         if batch_size < 2:
             raise ValueError(f"batch_size must be at least 2 pairs, not {batch_size}")
         self.batch_size = batch_size
-        if isinstance(validation, float):
+        if isinstance(validation, int | float):
             data, validation = data.split(validation, seed)
         return super().pretrain(
             data,

@@ -221,7 +221,8 @@ class WeightAverage(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Start the average at the weights as they are given."""
-        self._weights = list(self.model.weights)
+        # A lookup layer lists its table of words among the weights.
+        self._weights = [weight for weight in self.model.weights if isinstance(weight, tf.Variable)]
         self._average = [tf.Variable(weight, trainable=False) for weight in self._weights]
         self._raw: list[Any] | None = None
         self._num_steps = tf.Variable(0.0, trainable=False)

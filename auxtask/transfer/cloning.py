@@ -84,6 +84,7 @@ def reuse(
     if head is not None:
         check_head(head)
     graph, found = segments(model)
+    _refuse_variables(graph)
     wanted = _wanted(model, graph, found, upto, drop_head)
     keeps_all = wanted == list(graph.outputs)
     copier = LayerCopier(drop_seeds=init == "random")
@@ -130,12 +131,28 @@ def _refuse_shared(model: Any, new: Any) -> None:
             )
 
 
+def _refuse_variables(graph: Graph) -> None:
+    """Raise if a variable is an argument of a call: it belongs to no layer there, and the copy would share it."""
+    for call in graph.calls:
+        given = () if call.is_input else (call.node.call_args, call.node.call_kwargs)
+        for part in tf.nest.flatten(given):
+            if isinstance(part, tf.Variable):
+                raise ValueError(
+                    f"layer {call.path!r} is called on the variable {part.name!r}, which a copy would share: keep it "
+                    "in a layer of your own, whose call uses it"
+                )
+
+
 def _copy_preprocessing(model: Any, new: Any) -> None:
-    """Give the new model's preprocessing layers (Normalization, Discretization) what the old ones were adapted to."""
+    """Give the new model's preprocessing layers (Normalization, Discretization) what the old ones were adapted to.
+
+    At any depth: a layer of the user's may hold some.
+    """
     theirs = leaves_of_calls(read_graph(model).calls)
     for path, layer in leaves_of_calls(read_graph(new).calls).items():
-        if isinstance(layer, (keras.layers.Normalization, keras.layers.Discretization)) and layer.weights:
-            layer.set_weights(theirs[path].get_weights())
+        for old, copy in zip(theirs[path]._flatten_layers(), layer._flatten_layers(), strict=True):
+            if isinstance(copy, (keras.layers.Normalization, keras.layers.Discretization)) and copy.weights:
+                copy.set_weights(old.get_weights())
 
 
 def _with_head(model: Any, head: int | Any, init: str) -> Any:

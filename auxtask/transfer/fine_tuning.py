@@ -291,7 +291,7 @@ def _accuracy_of(model: Any, loss: str) -> Any:
 
     Of a name, Keras makes the variables inside the training step, which TensorFlow then traces twice.
     """
-    if model.outputs[0].shape[-1] == 1:
+    if loss == "binary_crossentropy" or model.outputs[0].shape[-1] == 1:  # of several tags, each is right or wrong
         return keras.metrics.BinaryAccuracy("accuracy")
     if loss == "sparse_categorical_crossentropy":
         return keras.metrics.SparseCategoricalAccuracy("accuracy")

@@ -9,6 +9,7 @@ small batch; here it keeps them, while gamma and beta train, unless asked.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Iterable
@@ -23,10 +24,12 @@ from auxtask.training.optimizers import (
     is_modern,
     rebuild_over,
 )
+from auxtask.transfer.graph import is_searchable, own_variables
 from auxtask.transfer.groups import layer_groups, layers_of
 
 BatchNormMode = Literal["inference", "train"]
 
+_MARK = "auxtask_inference"
 _FIT = inspect.unwrap(keras.Model.fit).__code__
 # The common base of BatchNormalization and SyncBatchNormalization has no public name.
 _BATCHNORM = tuple(
@@ -129,7 +132,7 @@ def set_inference_mode(layer: Any, on: bool) -> None:
         if on and part._expects_training_arg and not in_inference_mode(part):
             if "call" in vars(part):  # a layer revived from a SavedModel has its `call` on the instance
                 vars(part)["_live_call"] = vars(part)["call"]
-            vars(part)["call"] = MethodType(_call_in_inference, part)
+            vars(part)["call"] = MethodType(_in_inference(part), part)
         elif not on and in_inference_mode(part):
             del vars(part)["call"]
             if "_live_call" in vars(part):
@@ -138,7 +141,19 @@ def set_inference_mode(layer: Any, on: bool) -> None:
 
 def in_inference_mode(layer: Any) -> bool:
     """Whether `set_inference_mode` has switched this layer."""
-    return getattr(vars(layer).get("call"), "__func__", None) is _call_in_inference
+    return hasattr(getattr(vars(layer).get("call"), "__func__", None), _MARK)
+
+
+def _in_inference(layer: Any) -> Any:
+    """Make what shadows a layer's `call`, with the same signature: wrappers look there for a mask, say."""
+
+    @functools.wraps(type(layer).call)
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        return _call_in_inference(layer, *args, **kwargs)
+
+    call.__signature__ = inspect.signature(type(layer).call)  # type: ignore[attr-defined]
+    setattr(call, _MARK, True)
+    return call
 
 
 def _call_in_inference(layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -176,7 +191,7 @@ def variables_to_train(model: Any) -> list[Any]:
     """
     variables: dict[int, Any] = {}
     for layer in model._flatten_layers():
-        for variable in layer._trainable_weights:
+        for variable in own_variables(layer)[0]:
             variables.setdefault(id(variable), variable)
     return list(variables.values())
 
@@ -225,7 +240,8 @@ def _set_trainable(model: Any, layers: Iterable[Any], trainable: bool) -> None:
     inside.
     """
     parts = [*model._flatten_layers()]
-    flags = {id(part): part.trainable for part in parts if not isinstance(part, keras.Model)}
+    # A model made of layers has no variables of its own; one that is a class of the user's may.
+    flags = {id(part): part.trainable for part in parts if not is_searchable(part)}
     asked_for = {id(part) for layer in layers for part in layer._flatten_layers()}
     flags.update(dict.fromkeys(asked_for, trainable))
     # A container that is not trainable hides its thawed leaves.

@@ -146,6 +146,21 @@ def variables_of(layer: Any) -> list[Any]:
     return [weight for weight in layer.weights if isinstance(weight, tf.Variable)]
 
 
+def own_variables(layer: Any) -> tuple[list[Any], list[Any]]:
+    """The layer's own variables, not those of layers inside it: what can be trained, and what cannot.
+
+    Those of a `tf.Module` that it holds, which is no layer, are its own too.
+    """
+    trainable, others = list(layer._trainable_weights), list(layer._non_trainable_weights)
+    for part in layer._flatten_modules(recursive=False, include_self=False):
+        if not isinstance(part, keras.layers.Layer):
+            trainable += part.trainable_variables
+            others += part.non_trainable_variables
+    known = {id(variable): variable for variable in trainable}
+    rest = {id(variable): variable for variable in others if id(variable) not in known}
+    return list(known.values()), [variable for variable in rest.values() if isinstance(variable, tf.Variable)]
+
+
 def is_searchable(layer: Any) -> bool:
     """Whether `layer` is a model whose own graph says what it computes (Sequential or Functional)."""
     return (

@@ -186,7 +186,7 @@ def _describe(model: Any, graph: Graph, found: Sequence[Segment]) -> LayerGroups
                 name=name,
                 layers=tuple(leaves),
                 output_shape=shapes[0] if len(shapes) == 1 else tuple(shapes),
-                num_parameters=sum(w.shape.num_elements() for w in new),
+                num_parameters=sum(int(tf.size(w)) for w in new),
                 trainable=_trainable(leaves.values()),
                 depth=depth,
             )

@@ -13,6 +13,7 @@ import numpy as np
 
 from auxtask.framework import tf
 from auxtask.transfer.freezing import in_inference_mode
+from auxtask.transfer.graph import own_variables
 from auxtask.transfer.groups import layer_groups, layers_of
 
 _MAX_NAMED = 20
@@ -115,6 +116,11 @@ class Ledger:
         )
 
 
+def weights_fingerprint(model: Any) -> str:
+    """Give 32 hex digits that change with any weight of a model, or their order."""
+    return hashlib.blake2b("".join(map(_digest, model.get_weights())).encode(), digest_size=16).hexdigest()
+
+
 def _entries(model: Any) -> list[_Entry]:
     trained = {id(variable) for variable in model.trainable_weights}
     entries = []
@@ -125,15 +131,16 @@ def _entries(model: Any) -> list[_Entry]:
                 # Statistics (declared not trainable) move only in a layer that is thawed and in
                 # training mode.
                 live = part.trainable and not in_inference_mode(part)
-                for variable in [*part._trainable_weights, *part._non_trainable_weights]:
-                    if id(variable) in seen or not isinstance(variable, tf.Variable):
+                trainable, others = own_variables(part)
+                for variable in [*trainable, *others]:
+                    if id(variable) in seen:
                         continue
                     seen.add(id(variable))
                     # Of a variable that a thawed layer trains too, this (frozen) layer says that it must not move.
                     moves = (part.trainable and id(variable) in trained) or (live and not variable.trainable)
                     name = f"{path}/{variable.name.split('/')[-1].removesuffix(':0')}"
                     digest = _digest(variable.numpy())
-                    entries.append(_Entry(group.name, name, int(np.prod(variable.shape)), digest, not moves))
+                    entries.append(_Entry(group.name, name, int(tf.size(variable)), digest, not moves))
     return entries
 
 

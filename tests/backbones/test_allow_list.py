@@ -11,7 +11,7 @@ import pytest
 
 from auxtask.backbones.allow_list import HOUSE_LAYERS, LAYERS, check_architecture
 from auxtask.backbones.building import build_model
-from auxtask.backbones.untrusted_file import MAX_JSON_BYTES
+from auxtask.data.untrusted_file import MAX_JSON_BYTES
 from auxtask.framework import keras
 
 

@@ -251,3 +251,80 @@ def test_a_small_file_that_claims_to_be_a_terabyte_is_refused_before_it_is_read(
         saved.edit_archive({"model.weights.h5": content.getvalue()})
     with pytest.raises(ValueError, match="shape|numbers, the largest weight"):
         saved.load()
+
+
+class Pair(layers.Layer):
+    """Two layers of one shape, of which one may be frozen."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.a, self.b = layers.Dense(4), layers.Dense(4)
+
+    def call(self, x: Any) -> Any:
+        return self.a(x) - 2 * self.b(x)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
+def test_layers_of_an_own_layer_are_not_swapped_by_what_was_frozen_when_it_was_saved(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((3,)), Pair(name="pair")])
+    model.get_layer("pair").a.trainable = False
+    model.save(tmp_path / "model.h5")
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(load_keras_file(tmp_path / "model.h5", {"Pair": Pair})(x), model(x))
+
+
+class Lists(layers.Layer):
+    """Layers in a list of lists, which Keras' walk does not enter."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.blocks = [[layers.Dense(4), layers.Dense(4)], [layers.Dense(4)]]
+
+    def call(self, x: Any) -> Any:
+        for block in self.blocks:
+            for layer in block:
+                x = layer(x)
+        return x
+
+
+def test_weights_that_keras_left_out_are_missed(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((3,)), Lists(), layers.Dense(2)])
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="model.keras: holds 2 of the model's 8 weights"):
+        load_keras_file(tmp_path / "model.keras", {"Lists": Lists})
+
+
+class Plain(layers.Layer):
+    """As tutorials write them: without a get_config, so that Keras' own is empty."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(4)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
+def test_a_layer_whose_config_forgets_its_name_keeps_it(form: str, tmp_path: Path) -> None:
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, layers.Dense(2)(Plain(name="block")(inputs)))
+    model.save(tmp_path / f"model.{form}")
+    loaded, x = load_keras_file(tmp_path / f"model.{form}", {"Plain": Plain}), np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(loaded(x), model(x))
+    assert loaded.layers[1].name == "block"
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
+def test_bins_that_numbers_were_adapted_to_are_loaded(form: str, tmp_path: Path) -> None:
+    bins = layers.Discretization(num_bins=4, epsilon=0.01)
+    bins.adapt(np.random.default_rng(0).normal(size=(1000, 1)).astype("float32"))
+    model = keras.Sequential([keras.Input((1,)), bins, layers.Embedding(5, 3), layers.Flatten(), layers.Dense(2)])
+    model.save(tmp_path / f"model.{form}")
+    x = np.linspace(-2, 2, 9)[:, None].astype("float32")
+    np.testing.assert_array_equal(load_keras_file(tmp_path / f"model.{form}")(x), model(x))

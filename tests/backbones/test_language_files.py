@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import huggingface_hub
 import numpy as np
 import pytest
@@ -210,6 +211,15 @@ def test_what_the_hub_has_only_as_h5_or_pickle(hub: Path) -> None:
     (hub / "tensorflow" / "tf_model.h5").rename(hub / "tensorflow" / "pytorch_model.bin")
     shutil.rmtree(hub.parent / "cache")
     refused("tensorflow", "pickle", "safetensors")
+
+
+def test_a_small_h5_file_that_claims_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    saved("bert", tmp_path / "claims")
+    (tmp_path / "claims" / "tf_model.h5").unlink()
+    with h5py.File(tmp_path / "claims" / "tf_model.h5", "w") as file:
+        file.create_dataset("more", (10**10,), "f4")  # nothing is kept of it
+    with pytest.raises(ValueError, match="more claims 40,000,000,000 bytes, more than the file has"):
+        language_model(str(tmp_path / "claims"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The command line as a user meets it: each call in a process of its own."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,21 @@ def test_a_used_folder_is_refused_and_another_config_too(auxtask, recipe: Path, 
     assert "--overwrite" in one_line(auxtask("run", recipe, "--out", out))
     assert "budgets was 1,3 and is now 5" in one_line(auxtask("run", recipe, "budgets=5", "--out", out, "--resume"))
     assert auxtask("run", recipe, "budgets=5", "--out", out, "--overwrite").returncode == 0
+
+
+def test_overwriting_never_empties_a_folder_that_is_read_from(auxtask, recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert auxtask("run", recipe, "--out", out).returncode == 0
+    inside = out / "mine.py"
+    inside.write_text(recipe.read_text())
+    assert "--overwrite would empty" in one_line(auxtask("run", inside, "--out", out, "--overwrite"))
+    words = ("run", recipe, "--out", out, "--overwrite", "--data-root", out)
+    assert "from which the data root" in one_line(auxtask(*words))
+    assert inside.exists()
+
+
+def test_a_setting_that_is_no_utf8_is_named(auxtask, recipe: Path) -> None:
+    assert "budgets=b'caf\\xe9' is not UTF-8" in one_line(auxtask("run", recipe, os.fsdecode(b"budgets=caf\xe9")))
 
 
 def test_an_out_that_cannot_be_made_is_refused_before_any_work(auxtask, recipe: Path) -> None:

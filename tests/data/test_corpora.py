@@ -116,3 +116,10 @@ def test_half_of_a_character_is_refused_with_its_line(tmp_path: Path) -> None:
     path.write_text('{"text": "fine"}\n{"text": "\\ud83d"}\n')
     with pytest.raises(ValueError, match=r"odd\.jsonl, line 2: .*half of a pair"):
         list(Corpus.open(path))
+
+
+def test_a_link_to_nowhere_among_a_folders_files_is_named(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "texts" / "a.jsonl", ["one"])
+    (tmp_path / "texts" / "b.jsonl").symlink_to(tmp_path / "gone.jsonl")
+    with pytest.raises(FileNotFoundError, match=r"b\.jsonl"):
+        list(Corpus.open(tmp_path / "texts"))

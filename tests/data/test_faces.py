@@ -123,6 +123,22 @@ def test_bad_photos_stop_the_reading_or_are_skipped_and_counted(make_folder) -> 
     assert "2 photos skipped" in data.notes[0] and "03.jpg" in data.notes[0]
 
 
+def test_nobody_vanishes_because_no_photo_of_them_can_be_read(make_folder) -> None:
+    folder = make_folder(Ann=2, Bo=2, Cy=1)
+    (folder / "Cy" / "01.jpg").write_text("no photo")
+    with pytest.raises(ValueError, match="none of the 1 photos of 'Cy' can be read; .* take this person out"):
+        FaceData.from_folder(folder, on_bad="skip")
+
+
+def test_links_to_nowhere_are_photos_that_cannot_be_read(make_folder) -> None:
+    folder = make_folder(Ann=2, Bo=2)
+    (folder / "Ann" / "03.jpg").symlink_to(folder / "gone.jpg")
+    with pytest.raises(FileNotFoundError, match=r"03\.jpg: no such photo"):
+        FaceData.from_folder(folder)
+    (note,) = FaceData.from_folder(folder, on_bad="skip").notes
+    assert "1 photos skipped" in note and "03.jpg" in note
+
+
 def test_mixed_sizes_are_resized_and_said_once(make_folder, write_photo) -> None:
     folder = make_folder(Ann=2, Bo=2)
     write_photo(folder / "Bo" / "big.jpg", 999, (60, 40))
@@ -176,6 +192,9 @@ def test_photos_beside_and_below_the_folders_of_people_are_counted(make_folder) 
         ("path;person\nfaces/Ann/01.jpg;Ann\n", "its columns are divided by ';', expected ','"),
         ("path,person\nfaces/Ann/01.jpg,Ann\ngone.jpg,Bo\n", "row 3: no such photo: gone.jpg"),
         ("path,person\nfaces/Ann/01.jpg,\n", "row 2: nothing in column 'person'"),
+        ("path,person\nfaces/Ann/01.jpg,Smith, Ann\n", "row 2: a field too many, 'Ann'"),
+        ('path,person\nfaces/Ann/01.jpg,"Ann\nfaces/Bo/01.jpg,Bo\n', "is not a CSV text file .unexpected end"),
+        ("path,person,person\nfaces/Ann/01.jpg,Ann,Bo\n", "2 columns are called 'person'"),
     ],
 )
 def test_a_manifest_is_checked_row_by_row(make_folder, tmp_path, text: str, message: str) -> None:

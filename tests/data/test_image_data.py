@@ -270,6 +270,28 @@ def test_files_of_other_kinds_are_counted_and_a_misspelt_unlabelled_is_no_class(
         ImageData.from_folder(folder, size=12)
 
 
+def test_pictures_without_labels_are_read_through_links_but_not_from_hidden_folders(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "mine", {"cat": 4, "dog": 4, "unlabelled": 1, "unlabelled/.thumbnails": 3})
+    (folder / "unlabelled" / "more").symlink_to(write_folder(tmp_path / "others", {"a/b": 2}))
+    (folder / "unlabelled" / "round").symlink_to(folder / "unlabelled")
+    assert len(ImageData.from_folder(folder, size=12).unlabelled) == 3
+
+
+def test_a_class_does_not_vanish_because_none_of_its_pictures_can_be_read(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"cat": 4, "dog": 4, "bird": 2})
+    for file in (folder / "bird").iterdir():
+        file.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match="none of the 2 photos of 'bird' can be read; .* take this class out"):
+        ImageData.from_folder(folder, size=12, on_bad="skip")
+
+
+@pytest.mark.parametrize("inside", ["caf\udce9", "unlabelled/caf\udce9"])
+def test_a_name_that_is_no_utf8_is_refused_when_it_is_read(inside: str, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"cat": 4, "dog": 4, inside: 2})
+    with pytest.raises(ValueError, match=r"caf.xe9/0.png.: this name is not UTF-8"):
+        ImageData.from_folder(folder, size=12)
+
+
 def test_folders_that_are_no_data_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere.*<class>"):
         ImageData.from_folder(tmp_path / "nowhere")

@@ -181,11 +181,13 @@ def test_balanced_draws_are_nested_and_name_the_class_that_is_too_small() -> Non
         texts.balanced(33, seed=0)
 
 
-def test_the_fingerprint_sees_texts_and_labels_but_not_order() -> None:
+def test_the_fingerprint_sees_texts_and_labels_and_order_only_if_asked() -> None:
     def made(texts: list[str], labels: list[int]) -> str:
         return LabelledTexts(np.array(texts, object), np.array(labels), ("no", "yes")).fingerprint()
 
     assert made(["a", "b"], [0, 1]) == made(["b", "a"], [1, 0])
+    one = LabelledTexts(np.array(["a", "b"], object), np.array([0, 1]), ("no", "yes"))
+    assert one.fingerprint(in_order=True) != one.take([1, 0]).fingerprint(in_order=True)
     assert len({made(["a", "b"], [0, 1]), made(["a", "b"], [1, 0]), made(["a", "c"], [0, 1]), made(["a"], [0])}) == 4
 
 

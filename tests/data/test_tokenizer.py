@@ -239,8 +239,15 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tokenizer_config.json: expected a JSON object of settings, found list"):
         TextTokenizer.load(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text("no json")
-    with pytest.raises(ValueError, match="tokenizer_config.json: not JSON"):
+    with pytest.raises(ValueError, match="tokenizer_config.json: its JSON is damaged"):
         TextTokenizer.load(tmp_path)
+
+
+def test_settings_nested_without_end_are_refused(trained: TextTokenizer, tmp_path: Path) -> None:
+    trained.save(tmp_path / "words")
+    (tmp_path / "words" / "tokenizer_config.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"tokenizer_config\.json: its JSON is nested deeper"):
+        TextTokenizer.load(tmp_path / "words")
 
 
 def test_names_of_code_to_run_are_not_carried_on(trained: TextTokenizer, tmp_path: Path) -> None:

@@ -92,6 +92,12 @@ def test_a_missing_or_broken_photo_is_named(photos: dict[str, Path], tmp_path: P
         _classifier().predict([tmp_path / "text.jpg"])
 
 
+def test_a_list_of_pictures_instead_of_one_array_is_refused() -> None:
+    for given in ([np.zeros((28, 28, 3), np.uint8)], ["a.png", None]):
+        with pytest.raises(ValueError, match="expected a list of paths, or one uint8 array .* got a list with a"):
+            _classifier().predict(given)
+
+
 def test_one_path_instead_of_a_list_is_refused(photos: dict[str, Path]) -> None:
     with pytest.raises(ValueError, match="expected a list of paths"):
         _classifier().predict(str(photos["red"]))

@@ -117,5 +117,18 @@ def test_held_out_labels_are_never_learned_from() -> None:
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match="no candidate"):
         choose_by_folds({}, LABELS)
-    with pytest.raises(ValueError, match="two examples of every class"):
-        choose_by_folds({"a": logistic(1), "b": logistic(2)}, np.array([0, 0, 1]))
+    for labels, said in (([0, 0, 1], "class 1 has 1"), ([0, 0, 2, 2], "class 1 has 0")):
+        with pytest.raises(ValueError, match=f"two examples of every class; {said}"):
+            choose_by_folds({"a": logistic(1), "b": logistic(2)}, np.array(labels))
+
+
+@pytest.mark.parametrize("choose", [choose_by_folds, choose_by_quarter])
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_what_diverged_is_never_chosen_wherever_it_stands(choose, bad: float) -> None:
+    def diverged(learned, judged):
+        return np.where(np.arange(len(judged))[:, None] == 0, bad, np.zeros((len(judged), 2)))
+
+    for candidates in ({"diverged": diverged, "good": logistic(1)}, {"good": logistic(1), "diverged": diverged}):
+        assert choose(candidates, LABELS) == choose(candidates, LABELS, preferred=["diverged"]) == "good"
+    with pytest.raises(ValueError, match="no candidate gives finite log-probabilities"):
+        choose({"one": diverged, "other": diverged}, LABELS)

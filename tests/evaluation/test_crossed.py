@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from auxtask.evaluation.crossed import crossed_mean, draws_mean
 from auxtask.evaluation.statistics import t_interval
@@ -68,14 +69,31 @@ def test_equal_draws_leave_the_t_interval_over_items_however_many_draws() -> Non
 
 @pytest.mark.parametrize(
     ("shape", "stds"),
-    [((10, 200), (0.05, 0.3, 0.3)), ((5, 50), (0.3, 0.3, 1.0)), ((20, 100), (0, 1, 0.2)), ((8, 100), (0.3, 0, 1))],
-)
+    [
+        ((10, 200), (0.05, 0.3, 0.3)), ((5, 50), (0.3, 0.3, 1.0)), ((20, 100), (0, 1, 0.2)), ((8, 100), (0.3, 0, 1)),
+        ((2, 100), (0.3, 0.3, 0.5)), ((3, 100), (0.3, 0.3, 0.5)), ((3, 200), (0.05, 0.3, 0.3)),
+    ],
+)  # fmt: skip
 def test_the_interval_holds_the_truth_as_often_as_it_says(shape, stds) -> None:
     random = np.random.default_rng(4)
     held = [low <= 0.3 <= high for low, high in (
         crossed_mean(simulated(random, shape, stds, 0.3)).interval() for _ in range(1000)
     )]  # fmt: skip
     assert 0.93 <= np.mean(held) <= 0.985
+
+
+@pytest.mark.parametrize("num_draws", [2, 3, 5])
+def test_a_few_draws_that_happen_to_lie_close_are_no_proof(num_draws: int) -> None:
+    random = np.random.default_rng(13)
+    p_values = [crossed_mean(_equally_good(random, num_draws)).p_value() for _ in range(1500)]
+    assert np.mean(np.less(p_values, 0.05)) < 0.07 and np.mean(np.less(p_values, 0.001)) < 0.004
+
+
+def _equally_good(random: np.random.Generator, num_draws: int, num_items: int = 300) -> np.ndarray:
+    """Two models that are right equally often, in the mean over draws, which make both better or worse."""
+    ease, luck = random.normal(1.5, 1, num_items), random.normal(0, 0.3, (2, num_draws, 1))
+    ours, theirs = (random.random((num_draws, num_items)) < 1 / (1 + np.exp(-(ease + own))) for own in luck)
+    return ours.astype(float) - theirs
 
 
 def test_rare_differences_between_right_and_wrong_do_not_fool_it() -> None:
@@ -127,7 +145,8 @@ def test_the_shared_part_is_that_of_statistics_by_hand() -> None:
     found = crossed_mean(np.repeat(values[:, None], 4, axis=1), 3)
     by_network = [values[i::3].mean() for i in range(3)]
     assert found.error == pytest.approx(np.std(by_network, ddof=1) / 3**0.5, rel=0.02)
-    assert found.degrees == pytest.approx(2, rel=0.3)
+    (within, _), (between, most) = found.of_draws
+    assert (within, between) == (6, 2) and most > 0.99 * found.error**2
 
 
 def test_a_mean_over_draws_counts_shared_networks_and_is_else_students() -> None:
@@ -160,8 +179,28 @@ def test_shifting_and_scaling_the_table_shifts_and_scales_the_interval(seed: int
 
 def test_no_difference_at_all_is_no_evidence() -> None:
     found = crossed_mean(np.zeros((3, 5)))
-    assert found.p_value() == 1.0 and found.interval() == (0, 0)
-    assert crossed_mean(np.ones((3, 5))).p_value() == 0.0
+    assert found.p_value() == 1.0 and found.interval() == (None, None)
+
+
+def test_of_entries_that_are_all_alike_nothing_follows_however_large_they_are() -> None:
+    found = crossed_mean(np.full((2, 2), 0.1))
+    assert found.p_value() == 1.0 and found.interval() == (None, None) and found.detectable() is None
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
+def test_the_p_value_is_the_level_whose_interval_ends_at_0(scale: float) -> None:
+    table = scale + simulated(np.random.default_rng(10), (4, 30), (0.3, 0.5, 1.0))
+    found = crossed_mean(table)
+    p_value = found.p_value()
+    assert min(map(abs, found.interval(1 - p_value))) == pytest.approx(0, abs=1e-6 * scale)
+    values = np.random.default_rng(11).normal(scale, 1, size=6)
+    students = stats.ttest_1samp(values, 0).pvalue
+    assert crossed_mean(np.repeat(values[:, None], 3, axis=1)).p_value() == pytest.approx(students)
+
+
+def test_a_p_value_too_small_to_be_computed_is_small_and_no_error() -> None:
+    table = 1e9 + simulated(np.random.default_rng(12), (40, 50), (0.1, 0.1, 0.1))
+    assert 0 < crossed_mean(table).p_value() < 1e-50
 
 
 @pytest.mark.parametrize(

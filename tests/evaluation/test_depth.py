@@ -31,6 +31,12 @@ def test_columns_are_standardised_by_the_rows_named() -> None:
     np.testing.assert_allclose(standardised(rows, by), StandardScaler().fit(rows[:20]).transform(rows), atol=1e-4)
 
 
+def test_columns_that_do_not_vary_by_those_rows_tell_nothing() -> None:
+    rows = np.concatenate([RANDOM.normal(size=(50, 2)), np.full((50, 1), 0.1)], 1).astype(np.float32)
+    rows[40:, 2] = 7.0
+    assert (standardised(rows, np.arange(20))[:, 2] == 0).all()
+
+
 def test_first_layers_are_pictures() -> None:
     conv, dense = conv_backbone((8, 8, 2), (4,), seed=0), dense_backbone((8, 8, 2), (5,), seed=0)
     assert first_layer_weights(conv).shape == (3, 3, 4)

@@ -55,6 +55,9 @@ def test_malformed_examples_are_refused(items: Any, labels: Any, names: Any, mes
         (np.array(["one", "longer", "x"]), np.array(["x"])),
         (np.array(["one", "longer", "x"]), np.array(["x"], object)),
         (np.array([b"1", b"2", b"3"], object), np.array([b"3"], object)),
+        (np.arange(3), np.array([2], np.int32)),
+        (np.arange(3, dtype=np.uint8), np.array([2])),
+        (np.array([0.5, 0.25, 0.125], np.float32), np.array([0.125])),
     ],
 )
 def test_identical_content_in_pool_and_test_is_refused(pool: np.ndarray, test: np.ndarray) -> None:

@@ -19,6 +19,15 @@ def test_the_first_items_set_mean_and_variance() -> None:
     assert list(layers.last) == ["layer0"]
 
 
+def test_what_does_not_vary_among_the_first_items_is_not_blown_up_elsewhere() -> None:
+    constant = np.full((40, 3), [0.1, 0.0, 1e-4], np.float32)
+    constant[30:] += 0.5  # of items that set no mean
+    layers = StandardisedLayers({"layer0": np.concatenate([LAYERS["layer0"].astype(np.float32), constant], 1)}, 30)
+    assert (layers.rows["layer0"][:, 3:] == 0).all() and np.abs(layers.rows["layer0"]).max() < 10
+    kernel, _ = layers.head("layer0", np.arange(20), LABELS[:20], 0.1)
+    assert (kernel[3:] == 0).all() and kernel[:3].all()
+
+
 def test_a_head_on_the_output_itself_scores_as_that_on_standardised_rows() -> None:
     layers, items = StandardisedLayers(LAYERS, 30), np.arange(20)
     kernel, bias = layers.head("layer0", items, LABELS[items], 0.1)

@@ -84,6 +84,7 @@ def test_mistakes_are_pairs_with_verdicts() -> None:
     shown = [axes for axes in figure.axes if axes.images]
     assert [axes.get_title() for axes in shown] == [f"taken for {i}" for i in range(5)]
     assert shown[0].images[0].get_array().shape == (32, 66, 3)
+    figures.plot_mistakes(photos[:1], photos[:1], ["taken for Joey Bada$$\nis $1_$5"]).canvas.draw()  # no mathematics
     grey = figures.plot_mistakes(photos[:1, ..., :1], photos[:1, ..., :1], ["one"]).axes[0].images[0]
     assert grey.get_array().shape == (32, 66) and grey.get_clim() == (0, 255)  # grey levels as they are
     with pytest.raises(ValueError, match="5 left, 4 right"):

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,7 +182,7 @@ def test_resuming_adds_to_the_seconds_keeps_notes_and_figures_not_findings_and_r
     with run.stage("one"):
         pass
     assert result_of(tmp_path)["seconds"]["one"] >= 100
-    assert result_of(tmp_path)["notes"] == ["said before"]
+    assert result_of(tmp_path)["notes"][0] == "said before"
     assert result_of(tmp_path)["findings"] == []  # what was found is found again, from all cells
     assert run.figures == {"curve": tmp_path / "figures" / "curve.png"}
     assert not [*tmp_path.rglob(".unfinished*"), *tmp_path.rglob(".*.partial")]
@@ -191,6 +193,56 @@ def test_overwriting_never_empties_a_folder_that_is_no_run(tmp_path: Path) -> No
     with pytest.raises(ValueError, match="not a run folder"):
         opened(tmp_path, overwrite=True)
     assert (tmp_path / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"recipe": "x"}'])
+def test_nor_one_that_has_a_file_of_that_name_only(content: str, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(content)
+    for changes in ({"overwrite": True}, {"resume": True}):
+        with pytest.raises(ValueError, match="not a run folder"):
+            opened(tmp_path, **changes)
+    assert (tmp_path / "result.json").read_text() == content
+
+
+def test_a_run_killed_as_it_began_can_be_resumed_and_overwritten(tmp_path: Path, monkeypatch) -> None:
+    def killed(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    for changes in ({"resume": True}, {"overwrite": True}):
+        folder = tmp_path / next(iter(changes))
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("auxtask.runs.opening.describe_environment", killed)
+            opened(folder)
+        assert not (folder / "environment.json").exists()
+        assert opened(folder, **changes).folder == folder
+        assert (folder / "environment.json").exists()
+
+
+def test_another_process_is_kept_out_until_the_run_is_finished(tmp_path: Path) -> None:
+    def try_to_resume() -> str:
+        program = (
+            "import sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path; from tests.runs.test_folder import *\n"
+            "opened(Path(sys.argv[1]), resume=True).finish('interrupted')"
+        )
+        words = [sys.executable, "-c", program, str(tmp_path), str(Path(__file__).parents[2])]
+        return subprocess.run(words, capture_output=True, text=True).stderr
+
+    run = opened(tmp_path)
+    assert "another process is running there" in try_to_resume()
+    run.finish("interrupted")
+    assert try_to_resume() == ""
+    assert result_of(tmp_path)["status"] == "interrupted" and not (tmp_path / ".lock").exists()
+
+
+def test_a_run_resumed_under_other_code_says_what_has_changed(tmp_path: Path) -> None:
+    opened(tmp_path).finish("interrupted")
+    file = tmp_path / "environment.json"
+    environment = json.loads(file.read_text())
+    packages = environment["packages"] | {"tensorflow": "2.0"}
+    file.write_text(json.dumps(environment | {"commit": "a" * 40, "packages": packages, "recipe_sha256": "other"}))
+    (said,) = opened(tmp_path, resume=True).notes
+    assert "the recipe's file, commit aaaaaaaaaaaa became" in said and "tensorflow 2.0 became" in said
+    assert said.startswith("resumed under other code") and said.endswith("kept cells come from the earlier one")
 
 
 def test_overwriting_does_not_follow_links_out_of_the_folder(tmp_path: Path) -> None:

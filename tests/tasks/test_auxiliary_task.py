@@ -73,6 +73,12 @@ def test_pretraining_keeps_to_its_budget_and_returns_what_is_kept() -> None:
         assert slope_of(task) > 0
 
 
+def test_a_single_step_trains() -> None:
+    task = Slope()
+    task.pretrain(X, budget="1steps", learning_rate=0.1, weight_decay=0.0)
+    assert slope_of(task) == pytest.approx(0.1, rel=1e-3)  # Adam's first step is as long as its rate
+
+
 def test_validation_is_the_mean_over_the_batches_of_one_pass() -> None:
     task = Slope()
     task.pretrain(X, X, budget="20steps", learning_rate=0.1, weight_decay=0.0, validate_every=1)

@@ -35,6 +35,13 @@ class NothingReachesTheEncoder(Turned):
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(batch[1], odds))
 
 
+class ARegulariserAlone(NothingReachesTheEncoder):
+    def __init__(self, encoder: Any) -> None:
+        super().__init__(encoder)
+        kernel = encoder.trainable_weights[0]
+        encoder.add_loss(lambda: 1e-4 * tf.reduce_sum(kernel**2))
+
+
 class AnswerInACorner(Turned):
     def batches(self, data, seed):
         return super().batches(data, seed).map(self.paint)
@@ -150,6 +157,7 @@ class MakesALayerInEachStep(Turned):
 
 FAULTS = {
     NothingReachesTheEncoder: "training leaves the part that is kept unchanged",
+    ARegulariserAlone: "the loss does not reach the part that is kept: only a regulariser moves it",
     AnswerInACorner: r"the target batch\[1\] leaks into the input: batch\[0\]\[:, 0, 11, 0\] tells it",
     NoInput: "the loss ignores its input",
     OtherBatches: "other batches under the same seed",
@@ -174,6 +182,18 @@ FAULTS = {
 
 def test_without_a_fault_nothing_is_said() -> None:
     assert check_task(Turned(small_conv()), pictures()) is None
+
+
+def test_nan_may_mark_a_missing_target() -> None:
+    class SomeAreUnknown(Turned):
+        def batches(self, data, seed):
+            return super().batches(data, seed).map(lambda x, y: (x, tf.where(y == 0, np.nan, tf.cast(y, tf.float32))))
+
+        def batch_loss(self, batch, training):
+            known = tf.where(tf.math.is_nan(batch[1]), 0.0, batch[1])
+            return super().batch_loss((batch[0], tf.cast(known, tf.int64)), training)
+
+    assert check_task(SomeAreUnknown(small_conv()), pictures()) is None
 
 
 def test_a_head_may_wait_for_its_first_input() -> None:

@@ -14,7 +14,7 @@ from auxtask.data.corpora import Corpus
 from auxtask.data.token_cache import TokenCache
 from auxtask.data.tokenizer import TextTokenizer
 from auxtask.framework import keras
-from auxtask.tasks.head_warmup import frozen_encoder, split_off
+from auxtask.tasks.head_warmup import frozen_encoder, refuse_early_shares, split_off
 from auxtask.tasks.masked_words import MaskedWords
 from auxtask.transfer.freezing import freeze, frozen_groups
 from tests.transfer.models import shaken
@@ -132,3 +132,27 @@ def test_a_budget_of_time_is_split_too(monkeypatch) -> None:
     with pytest.raises(ValueError, match="took the whole budget of 60 seconds"):
         rest([], (1.0,))
     assert split_off("60.0s", 0.0)[0] is None
+
+
+def test_where_the_heads_steps_take_longer_than_all_shares_the_end_is_judged(monkeypatch) -> None:
+    clock = iter([100.0, 130.0])
+    monkeypatch.setattr("auxtask.tasks.head_warmup.time.monotonic", lambda: next(clock))
+    _, rest = split_off("60.0s", 5)
+    assert rest([], (0.25, 0.5)) == ("30.000000000s", [1.0])
+
+
+@pytest.mark.parametrize(("budget", "head_warmup"), [("100steps", 0.1), ("100steps", 10), ("60.0s", 0.1)])
+def test_held_out_text_is_not_judged_only_while_the_head_alone_learns(budget: str, head_warmup: float) -> None:
+    refuse_early_shares(budget, head_warmup, (0.05, 0.11))
+    refuse_early_shares(budget, type(head_warmup)(0), (0.05,))
+    for early in (0.1, 0.05):
+        with pytest.raises(ValueError, match=f"validate_at={early:g}: only the head learns in the first 0.1"):
+            refuse_early_shares(budget, head_warmup, (early, 0.01))
+
+
+def test_that_is_refused_before_anything_is_trained(text) -> None:
+    task = task_of(text[0], fresh(text[0]))
+    before = task.encoder.get_weights()
+    with pytest.raises(ValueError, match="validate_at=0.25: only the head learns in the first 0.5"):
+        task.pretrain(text[1], text[1], budget="10steps", head_warmup=5, validate_at=(0.25,))
+    assert all((new == old).all() for new, old in zip(task.encoder.get_weights(), before, strict=True))

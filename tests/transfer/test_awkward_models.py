@@ -117,6 +117,126 @@ def test_an_untrained_copy_keeps_the_bins_that_numbers_were_adapted_to() -> None
     np.testing.assert_array_equal(at.reuse(model, init="random").get_layer("bins")(x), bins(x))
 
 
+def test_bins_have_groups_are_tuned_and_saved(tmp_path: Path) -> None:
+    bins = L.Discretization(num_bins=4, epsilon=0.01, name="bins")
+    bins.adapt(RANDOM.normal(size=(1000, 1)).astype("float32"))
+    layers = [bins, L.Embedding(5, 4), L.Flatten(), L.Dense(2, activation="softmax", name="cls")]
+    model = keras.Sequential([keras.Input((1,)), *layers])
+    assert sum(group.num_parameters for group in at.layer_groups(model)) > 5 * 4 + 4 * 2 + 2
+    x = np.linspace(-2, 2, 9)[:, None].astype("float32")
+    at.fine_tune(model, (x, np.arange(9) % 2), plan=at.Plan.full(1, 0.1))
+    at.save_backbone(model, tmp_path / "saved", kind="model")
+    np.testing.assert_array_equal(at.load(tmp_path / "saved")(x), model(x))
+
+
+class Prepared(L.Layer):
+    """A layer of one's own that holds a preprocessing layer."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.scale, self.dense = L.Normalization(), L.Dense(3)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return self.dense(self.scale(inputs))
+
+
+def test_an_untrained_copy_keeps_a_normalisation_at_any_depth() -> None:
+    own = Prepared(name="prepared")
+    own.scale.adapt(RANDOM.normal(100, 50, (1000, 4)).astype("float32"))
+    model = keras.Sequential([keras.Input((4,)), own, L.Dense(2, name="cls")])
+    untrained = at.reuse(model, init="random").get_layer("prepared")
+    x = np.full((1, 4), 150.0, np.float32)
+    np.testing.assert_array_equal(untrained.scale(x), own.scale(x))
+    assert not np.array_equal(untrained.dense.kernel, own.dense.kernel)
+
+
+def test_a_variable_that_a_layer_is_called_on_is_refused() -> None:
+    table, words = L.Embedding(9, 4, name="emb"), keras.Input((2,), dtype="int32")
+    h = L.GlobalAveragePooling1D()(table(words))
+    model = keras.Model(words, tf.matmul(h, table.embeddings, transpose_b=True))
+    for init in ("copy", "random"):
+        with pytest.raises(ValueError, match="is called on the variable 'emb/embeddings:0', which a copy would share"):
+            at.reuse(model, init=init)
+
+
+def test_masks_go_through_frozen_wrappers_as_through_live_ones() -> None:
+    words = keras.Input((3, 4), dtype="int32")
+    h = L.TimeDistributed(L.LSTM(5), name="words")(L.Embedding(9, 4, mask_zero=True, name="emb")(words))
+    model = keras.Model(words, L.Dense(2, name="cls")(L.LSTM(3, name="lines")(h)))
+    x = RANDOM.integers(0, 3, (6, 3, 4))  # every third word is padding
+    before = model(x).numpy()
+    at.freeze(model)
+    np.testing.assert_array_equal(model(x), before)
+    at.unfreeze(model)
+    np.testing.assert_array_equal(model(x), before)
+
+
+class Positions(keras.Model):
+    """A model that is a class, with a variable of its own."""
+
+    def build(self, shape: object) -> None:
+        self.table = self.add_weight("table", (4,))
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return inputs + self.table
+
+
+def test_thawing_the_top_leaves_the_variables_of_a_model_below_frozen() -> None:
+    layers = [Positions(name="positions"), L.Dense(4, name="mid"), L.Dense(3, name="top"), L.Dense(2, name="cls")]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    at.set_groups(model, {"low": ["positions"], "mid": ["mid"], "top": ["top"], "head": ["cls"]})
+    at.unfreeze(at.freeze(model), last=1)
+    assert [weight.name.split("/")[0] for weight in model.trainable_weights] == ["top", "top", "cls", "cls"]
+
+
+class Shift(tf.Module):
+    """No layer, but with a variable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by = tf.Variable(tf.ones(4), name="by")
+
+
+class HoldsAModule(L.Layer):
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.shift = Shift()
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return inputs * self.shift.by
+
+
+def test_the_variables_of_a_module_inside_a_layer_train_freeze_and_are_in_the_ledger() -> None:
+    layers = [HoldsAModule(name="low"), L.Dense(3, name="cls", activation="softmax")]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    at.set_groups(model, {"low": ["low"], "head": ["cls"]})
+    data = RANDOM.normal(size=(32, 4)).astype("float32"), RANDOM.integers(0, 3, 32)
+    plan = [at.Phase(1, 0.1, "low", name="frozen"), at.Phase(1, 0.1, name="thawed")]
+    tuned = at.fine_tune(model, data, plan=plan)
+    rows = {row["phase"]: row for row in tuned.ledger.rows if row["group"] == "low"}
+    assert [rows[phase]["changed"] for phase in ("frozen", "thawed")] == [False, True]
+    assert not np.array_equal(model.get_layer("low").shift.by, np.ones(4))
+
+
+def test_of_several_tags_each_is_right_or_wrong() -> None:
+    x, tags = RANDOM.normal(size=(40, 4)).astype("float32"), RANDOM.integers(0, 2, (40, 5))
+    model = keras.Sequential([keras.Input((4,)), L.Dense(8), L.Dense(5, activation="sigmoid", name="cls")])
+    tuned = at.fine_tune(model, (x, tags), (x, tags), plan=at.Plan.full(1, 1e-3))
+    right = (model(x).numpy() > 0.5) == tags
+    assert tuned.history[-1]["val_accuracy"] == pytest.approx(right.mean())
+
+
+def test_averages_leave_out_a_table_of_words() -> None:
+    lookup = L.StringLookup(name="lookup")
+    lookup.adapt(tf.constant([["good"], ["bad"]]))
+    layers = [lookup, L.Embedding(5, 4), L.Flatten(), L.Dense(2, activation="softmax", name="cls")]
+    model = keras.Sequential([keras.Input((1,), dtype=tf.string), *layers])
+    before = model.get_layer("cls").get_weights()[0]
+    words = tf.constant([["good"], ["bad"]] * 4)
+    at.fine_tune(model, (words, np.array([0, 1] * 4)), plan=at.Plan.full(2, 0.1), callbacks=[at.WeightAverage()])
+    assert not np.array_equal(model.get_layer("cls").get_weights()[0], before)
+
+
 @keras.utils.register_keras_serializable("tests")
 class GivesLiveLayer(L.Layer):
     def __init__(self, dense: L.Dense, **kwargs: object) -> None:
