@@ -116,10 +116,10 @@ def _locked(folder: Path) -> IO[str]:
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        lock.close()
-        if error.errno not in (errno.EACCES, errno.EAGAIN):
-            raise
-        raise ValueError(f"--out {folder}: another process is running there: wait for it, or give another") from None
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            lock.close()
+            raise ValueError(f"--out {folder}: another process is running there: wait for it, or give another") from None
+        # Some file systems know no locks: then nobody is kept out.
     return lock
 
 
