@@ -118,7 +118,7 @@ def _locked(folder: Path) -> IO[str]:
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EAGAIN):
             lock.close()
-            raise ValueError(f"--out {folder}: another process is running there: wait for it, or give another") from None
+            raise ValueError(f"--out {folder}: another process is running there; give another") from None
         # Some file systems know no locks: then nobody is kept out.
     return lock
 
