@@ -2,7 +2,8 @@
 
 Auxiliary task: `method=`, of pictures alone: give them back, tell them from made-up ones, say how far they were
 turned, find the other view of the same one.
-Target task: their classes, with 100 to 1,000 labels.
+Target task: their classes, with 100 to 1,000 labels. Expect little of a few minutes: 77.2 % of Fashion-MNIST with 200
+labels after four minutes for each method, where pixels have 74.5 % and a network from scratch 75.2 %.
 
     auxtask run unsupervised_pretraining --data-root DIR                                # Fashion-MNIST by SimCLR
     auxtask run unsupervised_pretraining method=all equal=epochs --data-root DIR        # the table of all methods
