@@ -188,9 +188,8 @@ def _fill_layer(name: str, layer: keras.layers.Layer, arrays: dict[str, h5py.Dat
     if len(weights) != len(arrays):
         raise ValueError(f"layer {name!r} has {len(weights)} weights, the file {len(arrays)}")
     for weight, value in zip(weights, _in_order_of(weights, arrays, name), strict=True):
-        if not weight.shape.is_compatible_with(
-            value.shape
-        ):  # before it is read: a few bytes may claim to be any amount of memory
+        # Before it is read: a few bytes may claim to be any amount of memory.
+        if not weight.shape.is_compatible_with(value.shape):
             raise ValueError(
                 f"weight {weight.name} of layer {name!r} has shape {list(value.shape)} in the "
                 f"file, {list(weight.shape)} in the architecture"

@@ -287,11 +287,11 @@ def _loss_of(model: Any, train: Any) -> str:
 
 
 def _accuracy_of(model: Any, loss: str) -> Any:
-    """Give what Keras takes for "accuracy" of this output and loss, as an object.
+    """Give accuracy as an object: what Keras takes for it, but of several tags the share of them that are right.
 
     Of a name, Keras makes the variables inside the training step, which TensorFlow then traces twice.
     """
-    if loss == "binary_crossentropy" or model.outputs[0].shape[-1] == 1:  # of several tags, each is right or wrong
+    if loss == "binary_crossentropy" or model.outputs[0].shape[-1] == 1:
         return keras.metrics.BinaryAccuracy("accuracy")
     if loss == "sparse_categorical_crossentropy":
         return keras.metrics.SparseCategoricalAccuracy("accuracy")

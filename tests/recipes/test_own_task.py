@@ -35,7 +35,7 @@ def test_a_copy_of_it_runs_on_a_folder_and_pretrains_on_what_is_not_tested(peopl
     words = (f"path={people[0]}", "budgets=1", "quick=true", "pretraining=3steps", "--out", tmp_path / "run")
     assert own_task(*words, program=str(copy)) == 0
     record = json.loads((tmp_path / "run" / "backbone" / "description.json").read_text())["provenance"]
-    assert record["task"] == "Colours"
+    assert record["task"] == "Halves"
     assert record["data"]["num_images"] == 12 and record["validation"] is None  # of 24: the others are tested
     assert own_task(*words, "--resume", program=str(copy)) == 0
     again = json.loads((tmp_path / "run" / "backbone" / "description.json").read_text())["provenance"]
@@ -44,7 +44,7 @@ def test_a_copy_of_it_runs_on_a_folder_and_pretrains_on_what_is_not_tested(peopl
 
 def test_the_task_of_ones_own_is_short() -> None:
     source = find_program("own_task").read_text()
-    task = source[source.index("class Colours") : source.index("def main")]
+    task = source[source.index("class Halves") : source.index("def main")]
     assert task.rstrip().count("\n") < 40
 
 
