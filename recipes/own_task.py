@@ -11,9 +11,9 @@ Target task: name the person (or whatever your sub-folders are) in a photo, from
 
 A task is three answers: what a batch is, how many batches the data hold, and the loss on one. `ImageTask` answers the
 first two for pictures. Training, validation, the guard against NaN, saving and the comparison are then there. Whether
-the task helps is what the run measures: `chosen` against `scratch`, the same network without pretraining. Expect 20.9 and
-39.7 % of drawn faces with 2 and 8 photos of each of 20 people, where scratch has 15.7 and 33.1 % (--seed 1: the people
-of seed 0 were looked at when the task was chosen).
+the task helps is what the run measures: `chosen` against `scratch`, the same network without pretraining. Expect 20.9
+and 39.7 % of drawn faces with 2 and 8 photos of each of 20 people, where scratch has 15.7 and 33.1 % (--seed 1: the
+people of seed 0 were looked at when the task was chosen).
 """
 
 from __future__ import annotations
