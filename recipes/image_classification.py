@@ -93,7 +93,7 @@ def main(config: Config, run: at.Run) -> None:
     else:
         record = at.provenance_of(config.source) if Path(config.source).exists() else {}
     at.save_backbone(backbone, run.folder / "backbone", record | {"source": config.source or "other digits"})
-    run.note("rates, lengths and penalties of the arms are guesses: no search has chosen them")
+    run.note("lengths and penalties of the arms are guesses; rates are those of fashion_transfer, tried on digits too")
     images, (pool, test) = at.laid_out(data.train, data.test)
     with run.stage("features"):
         pixels = at.fit_images(images, min(images.shape[1], 32), images.shape[3])
@@ -237,19 +237,25 @@ def features(model: at.Model, images: np.ndarray, num_pool: int, mirror: bool) -
 def make_networks(
     config: Config, backbone: at.Model, images: np.ndarray, mirror: bool, on_tuned: Callable[..., None]
 ) -> dict[str, Any]:
-    """Give the arms that train, of as many epochs each; the rates are guesses, no search chose them."""
+    """Give the arms that train, of as many epochs each."""
     epochs = 2 if config.quick else config.epochs
-    cosine = at.keras.optimizers.schedules.CosineDecay(1e-3, epochs * 10)
+    frozen = max(1, epochs // 5)
+
+    # The peaks are those of fashion_transfer. On training pictures of digits, 20 of each, at a third, once and three
+    # times the peak: scratch 86.4, 93.3 and 96.3 %; probe_then_tune 94.4 at the peak, 95.4 above, 88.1 at a tenth.
+    def cosine(peak: float, length: int = epochs) -> Any:
+        return at.keras.optimizers.schedules.CosineDecay(peak, length * 10)
+
     network = partial(
         at.network_arm, backbone, images, augment=at.Shifts(max(1, images.shape[1] // 14), flip=mirror),
         epoch_batches=10, mirror=mirror, train_metric="train_accuracy", on_tuned=on_tuned,
     )  # fmt: skip
-    tune = at.Plan.probe_then_tune(epochs, 1e-3, 1e-4, probe_epochs=max(1, epochs // 5))
+    tune = at.Plan.probe_then_tune(epochs, 1e-3, cosine(1e-3, epochs - frozen), probe_epochs=frozen)
     return {
-        "scratch": network(at.Plan.scratch(epochs, cosine), "random"),
+        "scratch": network(at.Plan.scratch(epochs, cosine(3e-3)), "random"),
         "probe_then_tune": network(tune, start=at.logistic_head),
-        "full": network(at.Plan.full(epochs, 1e-4)),
-        "gradual": network(at.Plan.gradual(epochs, 1e-3, 1e-4, len(at.layer_groups(backbone)))),
+        "full": network(at.Plan.full(epochs, cosine(1e-3))),
+        "gradual": network(at.Plan.gradual(epochs, 3e-3, 1e-3, len(at.layer_groups(backbone)))),
     }
 
 
