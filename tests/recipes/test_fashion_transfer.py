@@ -85,7 +85,7 @@ def test_the_quick_run_on_digits_shows_arms_trap_verdicts_and_reasons(no_data, t
     # The trap: training B on A's own layers changes A, training it on copies does not.
     before, shared, copied = (rows[f"A, {how}", "accuracy_on_a"]["mean"] for how in ("before", "shared", "copied"))
     assert copied == before != shared
-    assert any("over 2 seeds" in note and "and 2 pretrainings" in note for note in result["notes"])
+    assert any("over 2 seeds" in text and "and 2 pretrainings" in text for text in result["findings"])
     for said in ("shallow-copy trap", "settings for digits are guesses", "until as good as scratch", "by depth"):
         assert any(said in note for note in result["notes"]), said
     for said in ("Over scratch", "Verdicts on", "On this data"):
@@ -151,7 +151,10 @@ def test_all_pairs_have_a_verdict_each_and_stand_beside_the_other_network(no_dat
     assert any("of 3:" in finding for finding in result["findings"])
     assert any("false discovery rate" in note for note in notes)
     assert any("settings for digits are guesses" in note for note in notes)
-    assert any(note.startswith("On this data") and "of 3 pairs" in note and "nothing follows" in note for note in notes)
+    assert any(
+        note.startswith("On this data") and "of 3 pairs" in note and "nothing follows" in note
+        for note in result["findings"]
+    )
 
 
 @pytest.mark.slow

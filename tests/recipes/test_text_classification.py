@@ -31,7 +31,7 @@ def test_the_quick_run_on_drawn_texts_has_every_arm_and_a_model_that_labels_text
     rows = rows_of(tmp_path / "run")
     assert {row["arm"] for row in rows if row["metric"] == "accuracy"} == ALL_TEXT_ARMS
     budgets = {row["budget"] for row in rows if row["arm"] == "same_label"}
-    assert budgets == {20} and {row["budget"] for row in rows if row["arm"] == "tfidf"} == {20, 100, 200}
+    assert budgets == {20} and {row["budget"] for row in rows if row["arm"] == "tfidf"} == {20, 100, 200, 400}
     tested = {row["arm"] for row in rows if row["metric"] == "accuracy_full_test"}
     assert {"tfidf", "probe"} <= tested and not tested & {"scratch", "same_label"}
     shares = {row["budget"] for row in rows if (row["arm"], row["metric"]) == ("masked_words", "held_out_perplexity")}
