@@ -88,8 +88,8 @@ def test_the_quick_run_on_digits_shows_arms_trap_verdicts_and_reasons(no_data, t
     assert any("over 2 seeds" in text and "and 2 pretrainings" in text for text in result["findings"])
     for said in ("shallow-copy trap", "settings for digits are guesses", "until as good as scratch", "by depth"):
         assert any(said in note for note in result["notes"]), said
-    for said in ("Over scratch", "Verdicts on", "On this data"):
-        assert any(said in finding for finding in result["findings"]), said
+    for said in ("over scratch", "verdicts on", "on this data"):
+        assert any(said in finding.lower() for finding in result["findings"]), said
     figures = {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
     wanted = {"results", "spread", "verdicts", "first layers", "depth", "time saved", "steps", "thaw", "freeze map"}
     assert wanted <= figures
