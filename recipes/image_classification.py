@@ -2,7 +2,7 @@
 
 Auxiliary task: whatever the source learned: other classes, or pictures without labels.
 Target task: your classes, one sub-folder of pictures each. Expect 87 % of Fashion-MNIST's ten with 20 pictures of each,
-from a Model A of fashion_transfer, where the same network from scratch has 70 %.
+from a Model A of fashion_transfer.
 
     auxtask run image_classification                                     # without data: digits, from other digits
     auxtask run image_classification dataset=folder path=DIR source=MobileNetV2 size=96
