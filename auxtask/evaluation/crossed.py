@@ -110,8 +110,8 @@ def crossed_mean(table: np.ndarray, pretrainings: int = 1) -> CrossedMean:
     smallest term. In an interval each part counts with Student's quantile of its own degrees of freedom, R - 1 and
     I - 1 (a modified large sample interval: Burdick and Graybill, *Confidence Intervals on Variance Components*, 1992).
     One quantile for the sum, as Satterthwaite's, would take few draws that happen to lie close for many: simulated with
-    two draws, 6 in 100 true nulls then had p < 0.001. With these parts, and from two draws to twenty, some 5 in 100 have
-    p < 0.05, or fewer where draws hardly differ, and at most 2 in 1,000 have p < 0.001.
+    two draws, 6 in 100 true nulls then had p < 0.001. With these parts, and from two draws to twenty, some 5 in 100
+    have p < 0.05, or fewer where draws hardly differ, and at most 2 in 1,000 have p < 0.001.
 
     Draws that share a pretrained network are not independent: a part between pretrainings, estimated from the draws'
     means (one-way analysis of variance), then comes in with as few degrees of freedom as there are networks. Of few
