@@ -109,6 +109,7 @@ class _Store:
         self.file, self.largest, self.num_read = file, largest, 0
 
     def get(self, path: str) -> dict[str, np.ndarray]:
+        """Give the arrays of what stands at a path; Keras' walk asks for each part of a model in turn."""
         group = _child(self.file, f"{path}/vars" if path else "vars")
         if group is None:
             return {}

@@ -76,13 +76,14 @@ def list_photos(folder: Path) -> tuple[list[Path], list[str]]:
 
 def _files_below(folder: Path, above: set[Path]) -> Iterator[Path]:
     """Give files in any depth, but not in hidden folders, which hold copies; links are followed, once round."""
-    if not folder.is_dir() or folder.resolve() in above:
+    here = folder.resolve()
+    if not folder.is_dir() or here in above:
         return
     for path in folder.iterdir():
-        if path.is_dir():
-            yield from _files_below(path, above | {folder.resolve()}) if path.name[0] != "." else ()
-        else:
+        if not path.is_dir():
             yield path
+        elif path.name[0] != ".":
+            yield from _files_below(path, above | {here})
 
 
 def _passed_over(folder: Path, others: Counter[str]) -> list[str]:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 
-__all__ = ["checked_budgets", "refuse_unknown", "whole_number"]
+__all__ = ["check_share", "checked_budgets", "refuse_unknown", "whole_number"]
 
 
 def refuse_unknown(what: str, names: Iterable[object], valid: Iterable[object]) -> None:
@@ -17,6 +17,12 @@ def refuse_unknown(what: str, names: Iterable[object], valid: Iterable[object]) 
             close = difflib.get_close_matches(str(name), [str(v) for v in valid], 1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ValueError(f"there is no {what} {name!r} among {', '.join(map(str, valid))}{hint}")
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise a ValueError unless the value lies between 0 and 1, neither included."""
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, not {value}")
 
 
 def whole_number(what: str, value: object) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import stdtrit
 
+from auxtask.evaluation.argument_checks import check_share
 from auxtask.evaluation.statistics import Interval
 
 __all__ = ["pairs_mean"]
@@ -40,8 +41,7 @@ def pairs_mean(values: Mapping[tuple[str, ...], float], level: float = 0.95) -> 
     ValueError
         No value, one that is not finite, a key that is no pair, a pair twice, or `level` out of range.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")
+    check_share("level", level)
     found = np.array(list(values.values()), np.float64)
     if not len(found) or not np.isfinite(found).all():
         raise ValueError(f"an interval needs finite values, not {found.tolist()}")

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import stdtrit
 
+from auxtask.evaluation.argument_checks import check_share
 from auxtask.evaluation.statistics import Interval, t_interval
 
 __all__ = ["CrossedMean", "crossed_mean", "draws_mean"]
@@ -56,7 +57,7 @@ class CrossedMean:
 
     def interval(self, level: float = 0.95) -> tuple[float, float] | tuple[None, None]:
         """Give an interval that holds the true mean so often; None twice where nothing is known of it."""
-        _check_share("level", level)
+        check_share("level", level)
         if self.error == 0:
             return None, None
         half = self._half((1 + level) / 2)
@@ -83,8 +84,8 @@ class CrossedMean:
         None where all entries are alike. By the usual sum of two quantiles (Bloom, "Minimum Detectable Effects", 1995),
         at the variances found here.
         """
-        _check_share("level", level)
-        _check_share("power", power)
+        check_share("level", level)
+        check_share("power", power)
         return None if self.error == 0 else self._half(1 - level / 2, power)
 
     def _half(self, *shares: float) -> float:
@@ -182,8 +183,3 @@ def _parts_of_draws(by_draw: np.ndarray, pretrainings: int) -> tuple[Part, ...]:
     weight = float(((counts / num_draws) ** 2).sum())
     between = max(0.0, (of_networks - within) / size)
     return (num_draws - pretrainings, within / num_draws), (pretrainings - 1, between * weight)
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, not {value}")

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
+from auxtask.evaluation.argument_checks import check_share
+
 __all__ = ["Interval", "paired_differences", "t_interval"]
 
 
@@ -42,8 +44,7 @@ def t_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Int
         raise ValueError(f"an interval needs a vector of values, not shape {list(values.shape)}")
     if not np.isfinite(values).all():
         raise ValueError(f"an interval needs finite values, not {values.tolist()}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")
+    check_share("level", level)
     mean = float(values.mean())
     if (values == values[0]).all():  # also one alone: of how they scatter, nothing is known
         return Interval(mean, None, None)

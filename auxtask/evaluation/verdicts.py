@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy.stats import false_discovery_control
 
+from auxtask.evaluation.argument_checks import check_share
 from auxtask.evaluation.crossed import CrossedMean, crossed_mean
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def verdicts(differences: Mapping[str, np.ndarray], level: float = 0.05, pretrai
     """
     if not differences:
         raise ValueError("there is no comparison to give a verdict on")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")
+    check_share("level", level)
     found = {name: _named(name, table, pretrainings) for name, table in differences.items()}
     values = np.array([each.p_value() for each in found.values()])
     adjusted = false_discovery_control(values, method="bh")

@@ -56,20 +56,10 @@ def open_run(
         If it cannot be written to (PermissionError, NotADirectoryError, a read-only or full disk).
     """
     earlier = earlier_environment = None
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"--out {folder} is a file, not a folder")
-    if folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir()):
-        if resume and overwrite:
-            raise ValueError("--resume keeps the folder and --overwrite empties it: give one of them")
-        if not (resume or overwrite):
-            raise ValueError(
-                f"--out {folder} is not empty: add --resume to go on with that run, or --overwrite to start anew"
-            )
-        if not _is_run_folder(folder):
-            raise ValueError(f"--out {folder} is not a run folder (it has no result.json of a run): give another")
-        # A run that was killed as it began has no settings yet, and nothing to go on with.
-        if resume and (folder / "environment.json").exists():
-            earlier, earlier_environment = _check_same(folder, config, recipe, seed)
+    _refuse_to_enter(folder, resume, overwrite)
+    # A run that was killed as it began has no settings yet, and nothing to go on with.
+    if resume and (folder / "environment.json").exists():
+        earlier, earlier_environment = _check_same(folder, config, recipe, seed)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _locked(folder)
@@ -99,6 +89,22 @@ def open_run(
     if earlier_environment and (changed := _changed_code(earlier_environment, environment)):
         run.note(f"resumed under other code ({', '.join(changed)}): kept cells come from the earlier one")
     return run
+
+
+def _refuse_to_enter(folder: Path, resume: bool, overwrite: bool) -> None:
+    """Raise where a run may not go: a file, a used folder without a flag that says what to do, something else's."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"--out {folder} is a file, not a folder")
+    if not folder.is_dir() or all(entry.name == LOCK for entry in folder.iterdir()):
+        return
+    if resume and overwrite:
+        raise ValueError("--resume keeps the folder and --overwrite empties it: give one of them")
+    if not (resume or overwrite):
+        raise ValueError(
+            f"--out {folder} is not empty: add --resume to go on with that run, or --overwrite to start anew"
+        )
+    if not _is_run_folder(folder):
+        raise ValueError(f"--out {folder} is not a run folder (it has no result.json of a run): give another")
 
 
 def _is_run_folder(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from auxtask.framework import keras, tf
 from auxtask.tasks.auxiliary_task import AuxiliaryTask
 from auxtask.tasks.greedy import GreedyTask
 from auxtask.tasks.leaks import leaked_targets, named_leaves
+from auxtask.transfer.graph import own_variables
 from auxtask.transfer.groups import layer_groups
 
 _SOME = 3  # batches that are trained on
@@ -118,7 +119,8 @@ class _Weights:
 def _weights_made(task: AuxiliaryTask) -> Iterator[Any]:
     """Give the weights that there are: `task.weights` is an error while a layer waits for its first input."""
     for layer in task._flatten_layers():
-        yield from (*layer._trainable_weights, *layer._non_trainable_weights)
+        trainable, others = own_variables(layer)
+        yield from (*trainable, *others)
 
 
 @contextmanager
